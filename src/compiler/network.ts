@@ -1,0 +1,55 @@
+/** What the model hands to the compiler: the forward pass, and what training adds to it. Data and functions, no state. */
+import type { GraphBuilder, Tensor } from "../kernels/op.ts";
+
+/** A loss as ops: the value that is reported, and the gradient that training starts from. */
+export interface LoweredLoss {
+  /** Loss of each sample; batched, shape (). */
+  readonly perSample: Tensor;
+  /** The tensor that the gradient belongs to: the network's output, or the logits behind its softmax. */
+  readonly differentiated: Tensor;
+  /** Gradient of the batch's mean loss with respect to `differentiated`. */
+  readonly gradient: Tensor;
+}
+
+/** How a weight is updated from its gradient. Implemented by the optimizers. */
+export interface UpdateRule {
+  /** Names of the state tensors that each weight needs, for example momentum and velocity. */
+  readonly slotNames: readonly string[];
+  /** How many scalars change from step to step; JavaScript writes them before each step. */
+  readonly scalarCount: number;
+  /** Appends the ops that update `parameter` and its `slots` in place. `scalars` has shape (scalarCount). */
+  update(graph: GraphBuilder, parameter: Tensor, gradient: Tensor, slots: readonly Tensor[], scalars: Tensor): void;
+}
+
+export interface Training {
+  /** The expected outputs; batched. */
+  readonly targets: Tensor;
+  loss(graph: GraphBuilder, output: Tensor, targets: Tensor): LoweredLoss;
+  /** Each metric gives a value a sample (batched, shape ()); the programs report their sums. */
+  readonly metrics: readonly ((graph: GraphBuilder, output: Tensor, targets: Tensor) => Tensor)[];
+  readonly optimizer: UpdateRule;
+  /** For each of `Network.parameters` its slots, in the order of `optimizer.slotNames`. */
+  readonly slots: readonly (readonly Tensor[])[];
+  /** The optimizer's scalars for the coming step; state, shape (scalarCount). */
+  readonly scalars: Tensor;
+  /** Where the programs leave the sums over the batch: the loss, then each metric; state, shape (1 + metrics). */
+  readonly results: Tensor;
+}
+
+export interface Network {
+  readonly input: Tensor;
+  /** Builds the forward pass; `training` switches layers that behave otherwise then. Called once a program. */
+  forward(graph: GraphBuilder, input: Tensor, training: boolean): Tensor;
+  /** Where the `forward` program leaves the network's output; batched. */
+  readonly output: Tensor;
+  /** The trainable weights, as state tensors. */
+  readonly parameters: readonly Tensor[];
+  /** Absent before `compile`: then there is only the `forward` program. */
+  readonly training?: Training;
+}
+
+/**
+ * The programs of a compiled network, which are the exports of its module:
+ * `forward` fills the output; `evaluateStep` fills the results; `trainStep` fills the results and updates the weights.
+ */
+export type Program = "forward" | "evaluateStep" | "trainStep";
