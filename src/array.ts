@@ -31,15 +31,16 @@ function dtypeOf(data: TypedArray): DType {
  */
 export class NDArray<D extends DType = DType> {
   readonly dtype: D;
+  readonly data: DataOf[D];
+  readonly shape: readonly number[];
 
-  constructor(
-    readonly data: DataOf[D],
-    readonly shape: readonly number[],
-  ) {
+  constructor(data: DataOf[D], shape: readonly number[]) {
     if (data.length !== sizeOf(shape)) {
       throw new UserError(`NDArray: shape ${formatShape(shape)} needs ${sizeOf(shape)} elements, got ${data.length}.`);
     }
     this.dtype = dtypeOf(data) as D;
+    this.data = data;
+    this.shape = shape;
   }
 
   /** Number of elements. */

@@ -29,7 +29,17 @@ export interface Operand extends TensorType {
   readonly address: number;
 }
 
+/** Number of elements of a shape. */
+export function elementsOf(shape: Shape): number {
+  return shape.reduce((product, dimension) => product * dimension, 1);
+}
+
 export type Buffer = Float32Array | Int32Array | Uint8Array;
+
+/** A tensor with its elements, as references take it; those of one sample follow those of the one before. */
+export interface Value extends TensorType {
+  readonly data: Buffer;
+}
 
 /** Adds ops to a graph. Layers, losses, gradients and optimizers all build with it. */
 export interface GraphBuilder {
@@ -50,6 +60,9 @@ export interface Node<Attributes = unknown> {
 export interface Op<Attributes> {
   readonly name: string;
 
+  /** The first output is the first input's memory: nothing is computed. */
+  readonly isView?: boolean;
+
   /** The shape rule: types of the outputs from the types of the inputs. Layers check what users pass before this. */
   infer(attributes: Attributes, inputs: readonly TensorType[]): TensorType[];
 
@@ -57,7 +70,7 @@ export interface Op<Attributes> {
    * The plain reference: computes `outputs` from `inputs` for `batch` samples, in the order of operations that the
    * emitted kernel keeps where that order is promised, in double precision where it is not.
    */
-  reference(attributes: Attributes, inputs: readonly Buffer[], outputs: readonly Buffer[], batch: number): void;
+  reference(attributes: Attributes, inputs: readonly Value[], outputs: readonly Value[], batch: number): void;
 
   /**
    * Builds the gradients of the inputs from those of the outputs; `undefined` for an input that has none.
@@ -69,6 +82,9 @@ export interface Op<Attributes> {
     outputGradients: readonly Tensor[],
     wanted: readonly boolean[],
   ): (Tensor | undefined)[];
+
+  /** Bytes of scratch memory that each thread needs for batches of up to `batchSize`; none where absent. */
+  scratchBytes?(attributes: Attributes, inputs: readonly TensorType[], batchSize: number): number;
 
   /**
    * Writes the body of the WebAssembly function. All threads run it; it takes its share of the work from

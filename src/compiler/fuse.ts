@@ -1,0 +1,56 @@
+/**
+ * Fusion: an op that only passes over what the op before it wrote is moved into that op. A pure function from nodes to
+ * nodes; runs before gradients are built, so that they are those of the fused ops.
+ */
+import { relu } from "../kernels/activations.ts";
+import { biasAdd } from "../kernels/bias-add.ts";
+import { type Conv2dAttributes, conv2d } from "../kernels/conv2d.ts";
+import { type MatmulAttributes, matmul } from "../kernels/matmul.ts";
+import { type MaxPool2dAttributes, maxPool2d } from "../kernels/max-pool2d.ts";
+import type { Node, Op, Tensor } from "../kernels/op.ts";
+
+/** Fuses bias, ReLU and 2x2 pooling behind convolutions and products of matrices. Tensors in `kept` stay what they are. */
+export function fuse(nodes: readonly Node[], kept: ReadonlySet<Tensor>): Node[] {
+  const uses = new Map<Tensor, number>();
+  for (const input of nodes.flatMap((node) => node.inputs)) uses.set(input, (uses.get(input) ?? 0) + 1);
+  const fused: Node[] = [];
+  const producers = new Map<Tensor, number>();
+  for (const node of nodes) {
+    const index = producers.get(node.inputs[0]!);
+    const before = index === undefined ? undefined : fused[index];
+    const between = node.inputs[0]!;
+    const merged = before && uses.get(between) === 1 && !kept.has(between) ? merge(before, node) : undefined;
+    if (merged) fused[index!] = merged;
+    else fused.push(node);
+    const place = merged ? index! : fused.length - 1;
+    for (const output of node.outputs) producers.set(output, place);
+  }
+  return fused;
+}
+
+/** The one node that does what two in a row do, where there is one. */
+function merge(before: Node, after: Node): Node | undefined {
+  const with_ = (attributes: object, extra: readonly Tensor[] = []): Node => ({
+    ...before,
+    attributes: { ...(before.attributes as object), ...attributes },
+    inputs: [...before.inputs, ...extra],
+    outputs: after.outputs,
+  });
+  const { relu: hasRelu, pool } = before.attributes as Conv2dAttributes & MatmulAttributes;
+  if (before.op !== (conv2d as Op<unknown>) && before.op !== (matmul as Op<unknown>)) return undefined;
+  if (pool) return undefined;
+  if (after.op === (biasAdd as Op<unknown>)) {
+    return before.inputs.length === 2 && !hasRelu ? with_({}, after.inputs.slice(1)) : undefined;
+  }
+  if (after.op === (relu as Op<unknown>)) return hasRelu ? undefined : with_({ relu: true });
+  if (before.op === (conv2d as Op<unknown>) && after.op === (maxPool2d as Op<unknown>)) {
+    if (!isTwoByTwo(after.attributes as MaxPool2dAttributes)) return undefined;
+    const winners: Tensor = { ...after.outputs[0]!, name: `${after.outputs[0]!.name}_winners`, dtype: "int32" };
+    return { ...with_({ pool: true }), outputs: [after.outputs[0]!, winners] };
+  }
+  return undefined;
+}
+
+function isTwoByTwo({ poolSize, strides, padding }: MaxPool2dAttributes): boolean {
+  return [...poolSize, ...strides].every((size) => size === 2) && padding.every((side) => side === 0);
+}

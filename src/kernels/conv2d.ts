@@ -1,0 +1,147 @@
+/**
+ * 2-D convolution (cross-correlation, as in Keras) of height x width x channels images, with bias, ReLU and 2x2 max
+ * pooling fused behind it. Threads share the samples; each packs the weights for itself and pads one sample at a time
+ * into its scratch memory, which stays in cache. See `convolution.ts` for the method.
+ */
+import { i32, local } from "wasmati";
+import type { Emitter, I32 } from "../wasm/emitter.ts";
+import { reluGradient } from "./activations.ts";
+import { PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
+import { channelSum } from "./channel-sum.ts";
+import { conv2dInputGradient } from "./conv2d-input-gradient.ts";
+import { conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
+import { clearMemory, type ConvolutionPlan, copyInside, emitConvolution, paddedBytes, panelBytes } from "./convolution.ts";
+import { unpool2x2 } from "./max-pool2d.ts";
+import { elementsOf, type Op, type TensorType } from "./op.ts";
+import { packPanel } from "./packing.ts";
+import { convolutionOutput, type Padding } from "./window.ts";
+
+export interface Conv2dAttributes {
+  readonly strides: readonly [number, number];
+  /** Rows and columns of zeros around the image. */
+  readonly padding: Padding;
+  readonly relu?: boolean;
+  /** Maximum over windows of 2x2 with stride 2, after ReLU. */
+  readonly pool?: boolean;
+}
+
+/**
+ * x (height, width, in), kernel (kernelHeight, kernelWidth, in, out), optionally bias (out)
+ * → (height', width', out); where pooling also the winners' positions in their windows, int32, of the same shape.
+ */
+export const conv2d: Op<Conv2dAttributes> = {
+  name: "conv2d",
+
+  infer(attributes, [x, kernel]) {
+    const [height, width] = convolutionOutput(x!.shape, kernel!.shape, attributes.strides, attributes.padding);
+    const channels = kernel!.shape[3]!;
+    if (!attributes.pool) return [{ shape: [height, width, channels], batched: true, dtype: "float32" }];
+    const shape = [Math.floor(height / 2), Math.floor(width / 2), channels];
+    return [
+      { shape, batched: true, dtype: "float32" },
+      { shape, batched: true, dtype: "int32" },
+    ];
+  },
+
+  reference({ strides, padding, relu, pool }, [x, kernel, bias], [y, winners], batch) {
+    const [h, w, channels] = x!.shape as [number, number, number];
+    const [kernelHeight, kernelWidth, , outs] = kernel!.shape as [number, number, number, number];
+    const [top, , left] = padding;
+    const convolved = (n: number, row: number, column: number, out: number) => {
+      let sum = bias ? bias.data[out]! : 0;
+      for (let ky = 0; ky < kernelHeight; ky++) {
+        for (let kx = 0; kx < kernelWidth; kx++) {
+          const iy = row * strides[0] + ky - top;
+          const ix = column * strides[1] + kx - left;
+          if (iy < 0 || iy >= h || ix < 0 || ix >= w) continue;
+          for (let c = 0; c < channels; c++) {
+            const weight = kernel!.data[((ky * kernelWidth + kx) * channels + c) * outs + out]!;
+            sum += x!.data[((n * h + iy) * w + ix) * channels + c]! * weight;
+          }
+        }
+      }
+      return relu && sum < 0 ? 0 : sum;
+    };
+    const size = elementsOf(y!.shape);
+    for (let i = 0; i < batch * size; i++) {
+      const out = i % outs;
+      const column = Math.floor(i / outs) % y!.shape[1]!;
+      const row = Math.floor(i / outs / y!.shape[1]!) % y!.shape[0]!;
+      const n = Math.floor(i / size);
+      if (!pool) y!.data[i] = convolved(n, row, column, out);
+      else {
+        const window = [0, 1, 2, 3].map((r) => convolved(n, 2 * row + (r >> 1), 2 * column + (r & 1), out));
+        y!.data[i] = Math.max(...window);
+        winners!.data[i] = window.indexOf(Math.max(...window));
+      }
+    }
+  },
+
+  gradient(graph, { attributes, inputs: [x, kernel, bias], outputs: [y, winners] }, [dy], wanted) {
+    const { strides, padding, relu, pool } = attributes;
+    const output = convolutionOutput(x!.shape, kernel!.shape, strides, padding);
+    const dActive = relu ? graph.apply(reluGradient, {}, y!, dy!) : dy!;
+    const dz = pool ? graph.apply(unpool2x2, { height: output[0], width: output[1] }, dActive, winners!) : dActive;
+    const kernelSize = [kernel!.shape[0]!, kernel!.shape[1]!] as const;
+    return [
+      wanted[0] ? graph.apply(conv2dInputGradient, { strides, padding, image: x!.shape }, dz, kernel!) : undefined,
+      graph.apply(conv2dWeightGradient, { strides, padding, kernelSize }, x!, dz),
+      bias ? graph.apply(channelSum, {}, dActive) : undefined,
+    ];
+  },
+
+  scratchBytes(attributes, [x, kernel]) {
+    const plan = planOf(attributes, x!, kernel!);
+    return panelBytes(plan) + paddedBytes(plan.image) + 64;
+  },
+
+  emit(e, attributes, [x, kernel, bias], [y, winners]) {
+    const plan = { ...planOf(attributes, x!, kernel!), ...(bias && { bias: bias.address }) };
+    const [top, bottom, left, right] = attributes.padding;
+    const panels = e.scratch();
+    const padded = e.i32(i32.add(panels, panelBytes(plan)));
+    packKernel(e, plan, kernel!.address, panels);
+    const isPadded = top + bottom + left + right > 0;
+    if (isPadded) clearMemory(padded, paddedBytes(plan.image));
+    const n = e.i32();
+    const { from, to } = e.samples();
+    const sampleBytes = elementsOf(x!.shape) * 4;
+    const outputBytes = elementsOf(y!.shape) * 4;
+    e.for(n, from, to, 1, () => {
+      const image = e.i32(e.address(x!.address, [n, sampleBytes]));
+      const inside = { top, left, rows: x!.shape[0]!, rowBytes: sampleBytes / x!.shape[0]! };
+      if (isPadded) {
+        copyInside(e, plan.image, inside, image, padded);
+        local.set(image, padded);
+      }
+      const output = e.i32(e.address(y!.address, [n, outputBytes]));
+      const pooled = winners && { winners: e.i32(e.address(winners.address, [n, outputBytes])) };
+      emitConvolution(e, plan, { image, panels, output, ...pooled });
+    });
+  },
+};
+
+function planOf({ strides, padding, relu, pool }: Conv2dAttributes, x: TensorType, kernel: TensorType): ConvolutionPlan {
+  const [height, width, channels] = x.shape as [number, number, number];
+  const [top, bottom, left, right] = padding;
+  return {
+    image: { height: height + top + bottom, width: width + left + right, channels },
+    kernel: [kernel.shape[0]!, kernel.shape[1]!],
+    strides,
+    output: convolutionOutput(x.shape, kernel.shape, strides, padding),
+    outputChannels: kernel.shape[3]!,
+    relu: relu ?? false,
+    pool: pool ?? false,
+  };
+}
+
+/** Packs a kernel (height, width, in, out) at `address` into panels of eight output channels. */
+function packKernel(e: Emitter, plan: ConvolutionPlan, address: number, panels: I32): void {
+  const inner = plan.kernel[0] * plan.kernel[1] * plan.image.channels;
+  const to = e.i32(panels);
+  for (let first = 0; first < plan.outputChannels; first += PANEL_COLUMNS) {
+    const columns = Math.min(PANEL_COLUMNS, plan.outputChannels - first);
+    const from = e.i32(address + (first * PANEL_BYTES) / PANEL_COLUMNS);
+    e.scope(() => packPanel(e, { inner, columns, rowBytes: plan.outputChannels * 4 }, from, to));
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * A machine: one module on one memory, run by a fixed number of threads. The caller's own thread is number 0; the others
+ * are workers that sleep between programs and never keep the process alive.
+ */
+import { type HostWorker, startWorker } from "./host.ts";
+
+/** Byte offsets of the words at the start of memory through which threads speak. */
+export interface ControlWords {
+  readonly abort: number;
+  readonly command: number;
+  readonly program: number;
+  readonly batch: number;
+}
+
+export interface MachineOptions {
+  /** Bytes of a module that imports its memory and exports `programs`, each (thread, threads, batch) → (). */
+  readonly module: Uint8Array;
+  readonly programs: readonly string[];
+  readonly memoryBytes: number;
+  readonly threads: number;
+  readonly control: ControlWords;
+}
+
+/** What a worker is told when it starts. */
+export interface WorkerStart {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly imports: { readonly module: string; readonly name: string };
+  readonly thread: number;
+  readonly threads: number;
+  readonly programs: readonly string[];
+  readonly control: ControlWords;
+}
+
+/** Ends the workers of machines that nobody holds any more. */
+const abandoned = new FinalizationRegistry<readonly HostWorker[]>((workers) => {
+  for (const worker of workers) worker.terminate();
+});
+
+export class Machine {
+  /** Compiles the module and starts the workers. */
+  static async create(options: MachineOptions): Promise<Machine> {
+    const { threads, programs, control } = options;
+    const pages = Math.ceil(options.memoryBytes / 65_536);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads > 1 });
+    const module = await WebAssembly.compile(options.module as BufferSource);
+    const imports = WebAssembly.Module.imports(module)[0]!;
+    const instance = await WebAssembly.instantiate(module, { [imports.module]: { [imports.name]: memory } });
+    const start = { module, memory, imports, threads, programs, control };
+    const workers = await Promise.all(
+      Array.from({ length: threads - 1 }, (_, index) => startThread({ ...start, thread: index + 1 })),
+    );
+    return new Machine(memory, instance, workers, options);
+  }
+
+  readonly memory: WebAssembly.Memory;
+  readonly #instance: WebAssembly.Instance;
+  readonly #workers: readonly HostWorker[];
+  readonly #options: MachineOptions;
+  readonly #words: Int32Array;
+  #failure: Error | undefined;
+
+  private constructor(
+    memory: WebAssembly.Memory,
+    instance: WebAssembly.Instance,
+    workers: readonly HostWorker[],
+    options: MachineOptions,
+  ) {
+    this.memory = memory;
+    this.#instance = instance;
+    this.#workers = workers;
+    this.#options = options;
+    this.#words = new Int32Array(memory.buffer);
+    abandoned.register(this, workers, this);
+  }
+
+  /**
+   * Runs a program on the first `batch` samples, on all threads, and returns when it is done.
+   *
+   * @throws the error of the thread that failed; the machine then is of no more use.
+   */
+  run(program: string, batch: number): void {
+    if (this.#failure) throw this.#failure;
+    const { control, programs, threads } = this.#options;
+    this.#words[control.program / 4] = programs.indexOf(program);
+    this.#words[control.batch / 4] = batch;
+    if (threads > 1) {
+      Atomics.add(this.#words, control.command / 4, 1);
+      Atomics.notify(this.#words, control.command / 4);
+    }
+    try {
+      (this.#instance.exports[program] as (thread: number, threads: number, batch: number) => void)(0, threads, batch);
+    } catch (error) {
+      const failed = Atomics.compareExchange(this.#words, control.abort / 4, 0, 1);
+      const thread = failed === 0 ? 0 : failed - 1;
+      this.#failure = new Error(`thread ${thread} failed in ${program}: ${String(error)}`);
+      this.close();
+      throw this.#failure;
+    }
+  }
+
+  /** Ends the workers. */
+  close(): void {
+    this.#failure ??= new Error("the machine is closed");
+    abandoned.unregister(this);
+    for (const worker of this.#workers) worker.terminate();
+  }
+}
+
+/** Starts one worker and waits until it has instantiated the module. */
+async function startThread(start: WorkerStart): Promise<HostWorker> {
+  const worker = await startWorker(new URL("./worker.js", import.meta.url));
+  await new Promise<void>((resolve, reject) => {
+    worker.onMessage(() => resolve());
+    worker.onError(reject);
+    worker.postMessage(start);
+  });
+  worker.unref();
+  return worker;
+}

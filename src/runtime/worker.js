@@ -1,0 +1,40 @@
+/**
+ * A worker thread: instantiates the module that it is given on the shared memory, then waits for commands and runs the
+ * program that each names, for ever. JavaScript, because it is loaded as it lies, from source and from the build.
+ *
+ * @typedef {import("./machine.ts").WorkerStart} WorkerStart
+ */
+
+/** Looks for a command before sleeping: about as long as the caller takes to bring the next batch. */
+const SPINS = 20_000;
+
+/** @param {WorkerStart} start @param {(message: unknown) => void} reply */
+function work({ module, memory, imports, thread, threads, programs, control }, reply) {
+  const words = new Int32Array(memory.buffer);
+  const word = (/** @type {number} */ offset) => offset / 4;
+  const instance = new WebAssembly.Instance(module, { [imports.module]: { [imports.name]: memory } });
+  const run = programs.map((name) => /** @type {Function} */ (instance.exports[name]));
+  let seen = Atomics.load(words, word(control.command));
+  reply({ ready: true });
+  for (;;) {
+    for (let i = 0; i < SPINS && Atomics.load(words, word(control.command)) === seen; i++);
+    Atomics.wait(words, word(control.command), seen);
+    seen = Atomics.load(words, word(control.command));
+    try {
+      const program = Atomics.load(words, word(control.program));
+      run[program]?.(thread, threads, Atomics.load(words, word(control.batch)));
+    } catch (error) {
+      // Whoever waits at a barrier looks at this word; the caller then reports the failure.
+      Atomics.compareExchange(words, word(control.abort), 0, thread + 1);
+      reply({ failed: String(error) });
+      return;
+    }
+  }
+}
+
+if (typeof process !== "undefined" && process.versions?.node) {
+  const { parentPort } = await import("node:worker_threads");
+  parentPort?.once("message", (start) => work(start, (message) => parentPort.postMessage(message)));
+} else {
+  addEventListener("message", ({ data }) => work(data, (message) => postMessage(message)), { once: true });
+}

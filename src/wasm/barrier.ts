@@ -1,0 +1,62 @@
+/**
+ * The barrier between kernels, and the words at the start of memory through which threads speak.
+ *
+ * A barrier counts the threads that arrive; the last one starts the next generation and wakes the others, which look
+ * for it a while before they sleep. A thread that fails sets the abort word; whoever waits then traps instead of
+ * waiting for ever.
+ */
+import { block, br, br_if, drop, func, i32, i64, if_, loop, memory, local, return_, unreachable } from "wasmati";
+
+/** Byte offsets of the control words, each on a cache line of its own. */
+export const CONTROL = {
+  /** Threads that have arrived at the barrier. */
+  arrived: 0,
+  /** Counts the barriers passed. */
+  generation: 64,
+  /** Not 0 once a thread has failed: its number plus 1. */
+  abort: 128,
+  /** Counts the commands given to the workers; then program, batch size. */
+  command: 192,
+  program: 196,
+  batch: 200,
+} as const;
+
+/** Looks at the generation before sleeping: some 20 to 50 microseconds, longer than most waits between kernels. */
+const SPINS = 20_000;
+
+/** A sleeper looks at the abort word this often, in nanoseconds. */
+const SLEEP_NANOSECONDS = 20_000_000n;
+
+/**
+ * Builds the function (threads) → () that returns once all threads have called it. The generation has 64 bits because
+ * wasmati types `wait32` wrongly; `wait64` is right.
+ */
+export function buildBarrier() {
+  return func({ in: [i32], locals: [i32, i32, i64], out: [] }, ([threads], [zero, spins, generation]) => {
+    i32.eq(threads, 1);
+    if_(null, () => return_());
+    local.set(generation, i64.atomic.load({ offset: CONTROL.generation }, zero));
+    i32.eq(i32.add(i32.atomic.rmw.add({ offset: CONTROL.arrived }, zero, 1), 1), threads);
+    if_(null, () => {
+      i32.atomic.store({ offset: CONTROL.arrived }, zero, 0);
+      i64.atomic.store({ offset: CONTROL.generation }, zero, i64.add(generation, 1n));
+      memory.atomic.notify({ offset: CONTROL.generation }, zero, -1);
+      drop();
+      return_();
+    });
+    block(null, (passed) => {
+      loop(null, (again) => {
+        i64.ne(i64.atomic.load({ offset: CONTROL.generation }, zero), generation);
+        br_if(passed);
+        i32.atomic.load({ offset: CONTROL.abort }, zero);
+        if_(null, () => unreachable());
+        local.set(spins, i32.add(spins, 1));
+        i32.lt_u(spins, SPINS);
+        br_if(again);
+        memory.atomic.wait64({ offset: CONTROL.generation }, zero, generation, SLEEP_NANOSECONDS);
+        drop();
+        br(again);
+      });
+    });
+  });
+}

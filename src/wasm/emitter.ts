@@ -1,0 +1,197 @@
+/**
+ * The thin layer over `wasmati` that kernels are written with: locals on demand, counted loops, address arithmetic, and
+ * the few choices that depend on the host. It knows WebAssembly; it knows nothing of tensors.
+ */
+import { block, br, br_if, f32, f32x4, f64, func, i32, i64, if_, type Input, type Local, local, loop, type StackVar, v128 } from "wasmati";
+
+/** What the host offers; probed once, see `runtime/features.ts`. */
+export interface HostFeatures {
+  /** Shared memory and atomics. */
+  readonly threads: boolean;
+  /** `f32x4.relaxed_madd`, one rounding; without it a multiplication and an addition, two roundings. */
+  readonly relaxedSimd: boolean;
+}
+
+export type I32 = Local<"i32">;
+export type V128 = Local<"v128">;
+export type F32 = Local<"f32">;
+export type F64 = Local<"f64">;
+export type I64 = Local<"i64">;
+
+/** One term of an address: a local times a constant number of bytes. */
+export type Term = readonly [index: I32, bytes: number];
+
+const poolSizes = { i32: 40, v128: 64, f32: 12, f64: 16, i64: 6 } as const;
+
+type LocalType = keyof typeof poolSizes;
+
+type Pools = { [T in LocalType]: Local<T>[] };
+
+/** Memory that each thread has for itself: `bytes` a thread, one after another from `address`. */
+export interface Scratch {
+  readonly address: number;
+  readonly bytes: number;
+}
+
+/** A WebAssembly function of (thread, threads, batch). */
+export type KernelFunction = ReturnType<typeof buildKernel>;
+
+/** Builds one kernel function; `body` writes its instructions. */
+export function buildKernel(features: HostFeatures, scratch: Scratch, body: (emitter: Emitter) => void) {
+  const types = { i32, v128, f32, f64, i64 };
+  const locals = Object.entries(poolSizes).flatMap(([type, count]) => Array(count).fill(types[type as LocalType]));
+  return func({ in: [i32, i32, i32], locals: locals as unknown as [typeof i32], out: [] }, ([thread, threads, batch], all) => {
+    let next = 0;
+    const take = (type: LocalType) => (all as Local[]).slice(next, (next += poolSizes[type]));
+    const pools = Object.fromEntries(Object.keys(poolSizes).map((type) => [type, take(type as LocalType)]));
+    body(new Emitter(features, scratch, thread, threads, batch, pools as Pools));
+  });
+}
+
+export class Emitter {
+  readonly features: HostFeatures;
+  /** Number of the running thread, from 0. */
+  readonly thread: I32;
+  readonly threads: I32;
+  /** Number of samples in this run. */
+  readonly batch: I32;
+  readonly #scratch: Scratch;
+  readonly #pools: Pools;
+  readonly #used: Record<LocalType, number> = { i32: 0, v128: 0, f32: 0, f64: 0, i64: 0 };
+
+  constructor(features: HostFeatures, scratch: Scratch, thread: I32, threads: I32, batch: I32, pools: Pools) {
+    this.features = features;
+    this.#scratch = scratch;
+    this.thread = thread;
+    this.threads = threads;
+    this.batch = batch;
+    this.#pools = pools;
+  }
+
+  #take<T extends LocalType>(type: T): Local<T> {
+    const taken = this.#pools[type][this.#used[type]++];
+    if (!taken) throw new Error(`emitter: a kernel needs more than ${poolSizes[type]} locals of type ${type}`);
+    return taken;
+  }
+
+  /** A new local, set to `initial` where given. Until then it holds anything. */
+  i32(initial?: Input<"i32">): I32 {
+    const variable = this.#take("i32");
+    if (initial !== undefined) local.set(variable, initial);
+    return variable;
+  }
+
+  f32(initial?: Input<"f32">): F32 {
+    const variable = this.#take("f32");
+    if (initial !== undefined) local.set(variable, initial);
+    return variable;
+  }
+
+  f64(initial?: Input<"f64">): F64 {
+    const variable = this.#take("f64");
+    if (initial !== undefined) local.set(variable, initial);
+    return variable;
+  }
+
+  i64(initial?: Input<"i64">): I64 {
+    const variable = this.#take("i64");
+    if (initial !== undefined) local.set(variable, initial);
+    return variable;
+  }
+
+  v128(initial?: Input<"v128">): V128 {
+    const variable = this.#take("v128");
+    if (initial !== undefined) local.set(variable, initial);
+    return variable;
+  }
+
+  /** Locals taken inside `body` are free again after it. */
+  scope<Result>(body: () => Result): Result {
+    const before = { ...this.#used };
+    const result = body();
+    Object.assign(this.#used, before);
+    return result;
+  }
+
+  /** `for (index = from; index < to; index += step) body()`, signed; `to` must not change in the body. */
+  for(index: I32, from: Input<"i32">, to: I32 | number, step: number, body: () => void): void {
+    local.set(index, from);
+    block(null, (exit) => {
+      loop(null, (again) => {
+        i32.ge_s(index, to);
+        br_if(exit);
+        this.scope(body);
+        local.set(index, i32.add(index, step));
+        br(again);
+      });
+    });
+  }
+
+  /** As `for`, but tested after the body: the range must not be empty. For innermost loops. */
+  doFor(index: I32, from: Input<"i32">, to: I32, step: number, body: () => void): void {
+    local.set(index, from);
+    loop(null, (again) => {
+      this.scope(body);
+      local.set(index, i32.add(index, step));
+      i32.lt_s(index, to);
+      br_if(again);
+    });
+  }
+
+  /** Runs `then` where the condition is not zero. */
+  if(_condition: StackVar<"i32">, then: () => void, otherwise?: () => void): void {
+    const scoped = (body: () => void) => () => this.scope(body);
+    if (otherwise) if_(null, scoped(then), scoped(otherwise));
+    else if_(null, scoped(then));
+  }
+
+  /** Pushes `constant + Σ index * bytes`. */
+  address(constant: number, ...terms: Term[]): StackVar<"i32"> {
+    let sum = i32.const(constant);
+    for (const [index, bytes] of terms) sum = i32.add(sum, bytes === 1 ? index : i32.mul(index, bytes));
+    return sum;
+  }
+
+  /** This thread's share of `total` pieces of equal work, as [from, to). */
+  share(total: I32 | number): { from: I32; to: I32 } {
+    const bound = (numerator: Input<"i32">) => i32.div_u(i32.mul(numerator, total), this.threads);
+    const from = this.i32(bound(this.thread));
+    const to = this.i32(bound(i32.add(this.thread, 1)));
+    return { from, to };
+  }
+
+  /** This thread's share of the batch. */
+  samples(): { from: I32; to: I32 } {
+    return this.share(this.batch);
+  }
+
+  /** Address of this thread's scratch memory, of the size that the op asked for. */
+  scratch(): I32 {
+    return this.i32(this.address(this.#scratch.address, [this.thread, this.#scratch.bytes]));
+  }
+
+  /** Runs `body` on thread 0 only. */
+  onFirstThread(body: () => void): void {
+    this.if(i32.eqz(this.thread), body);
+  }
+
+  /** `sum = a * b + sum`, with one rounding where the host has it. */
+  accumulate(sum: V128, a: Input<"v128">, b: Input<"v128">): void {
+    local.set(sum, this.madd(a, b, sum));
+  }
+
+  /** Pushes `a * b + c`. */
+  madd(a: Input<"v128">, b: Input<"v128">, c: Input<"v128">): StackVar<"v128"> {
+    if (this.features.relaxedSimd) return f32x4.relaxed_madd(a, b, c);
+    return f32x4.add(f32x4.mul(a, b), c);
+  }
+
+  /** Stores the first `lanes` (1 to 4) lanes of a vector at `address + offset`. */
+  storeLanes(address: I32, offset: number, vector: V128, lanes: number): void {
+    if (lanes >= 4) v128.store({ offset, align: 4 }, address, vector);
+    else {
+      if (lanes >= 2) v128.store64_lane({ offset, align: 4 }, 0, address, vector);
+      if (lanes % 2) v128.store32_lane({ offset: offset + (lanes - 1) * 4 }, lanes - 1, address, vector);
+    }
+  }
+}
