@@ -1,0 +1,104 @@
+/** JPEG to grey levels, turned upright by its EXIF orientation. */
+import jpeg from "jpeg-js";
+import { UserError } from "../errors.ts";
+import { checkSize, type GreyImage, luminance, MAX_PIXELS } from "./grey-image.ts";
+
+/** Bound on what the decoder may allocate; the largest picture allowed, not subsampled, needs about 1.3 GB of it. */
+const MAX_DECODER_MEGABYTES = 2048;
+
+/** Whether the bytes begin as a JPEG file does. */
+export function isJpeg(bytes: Uint8Array): boolean {
+  return bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
+}
+
+interface Header {
+  readonly width: number;
+  readonly height: number;
+  /** EXIF orientation, 1 (upright) to 8. */
+  readonly orientation: number;
+}
+
+/** Reads the segments up to the frame header, which holds the size. */
+function readHeader(bytes: Uint8Array, name: string): Header {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let orientation = 1;
+  for (let at = 2; at + 9 < bytes.length; ) {
+    if (bytes[at] !== 0xff) break;
+    const marker = bytes[at + 1] as number;
+    if (marker === 0xff) {
+      at++;
+      continue;
+    }
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+    if (isFrame) return { height: view.getUint16(at + 5), width: view.getUint16(at + 7), orientation };
+    const end = at + 2 + view.getUint16(at + 2);
+    if (marker === 0xe1) orientation = readOrientation(bytes.subarray(at + 4, end)) ?? orientation;
+    at = end;
+  }
+  throw new UserError(`${name}: a damaged JPEG file (no frame header); get it again.`);
+}
+
+/** The EXIF orientation in an APP1 segment, undefined where there is none. */
+function readOrientation(segment: Uint8Array): number | undefined {
+  const isExif = String.fromCharCode(...segment.subarray(0, 6)) === "Exif\0\0";
+  if (!isExif || segment.length < 16) return undefined;
+  const tiff = new DataView(segment.buffer, segment.byteOffset + 6, segment.byteLength - 6);
+  const littleEndian = tiff.getUint8(0) === 0x49;
+  const directory = tiff.getUint32(4, littleEndian);
+  if (directory + 2 > tiff.byteLength) return undefined;
+  const entries = tiff.getUint16(directory, littleEndian);
+  for (let entry = 0; entry < entries; entry++) {
+    const at = directory + 2 + 12 * entry;
+    if (at + 12 > tiff.byteLength) return undefined;
+    if (tiff.getUint16(at, littleEndian) === 0x0112) return tiff.getUint16(at + 8, littleEndian);
+  }
+  return undefined;
+}
+
+/** Undoes the rotation and mirroring that an EXIF orientation stands for. */
+function turnUpright(image: GreyImage, orientation: number): GreyImage {
+  if (orientation < 2 || orientation > 8) return image;
+  const { width, height, data } = image;
+  const transposed = orientation >= 5;
+  const flipX = orientation === 2 || orientation === 3 || orientation === 7 || orientation === 8;
+  const flipY = orientation === 3 || orientation === 4 || orientation === 6 || orientation === 7;
+  const upright = new Uint8Array(data.length);
+  const [newWidth, newHeight] = transposed ? [height, width] : [width, height];
+  for (let y = 0; y < newHeight; y++) {
+    for (let x = 0; x < newWidth; x++) {
+      const [storedX, storedY] = transposed ? [y, x] : [x, y];
+      const fromX = flipX ? width - 1 - storedX : storedX;
+      const fromY = flipY ? height - 1 - storedY : storedY;
+      upright[y * newWidth + x] = data[fromY * width + fromX] as number;
+    }
+  }
+  return { width: newWidth, height: newHeight, data: upright };
+}
+
+/**
+ * Decodes a JPEG file to grey levels.
+ *
+ * @throws UserError, naming `name`, for a damaged file or more than {@link MAX_PIXELS} pixels.
+ */
+export function decodeJpeg(bytes: Uint8Array, name: string): GreyImage {
+  const { width, height, orientation } = readHeader(bytes, name);
+  checkSize(width, height, name);
+  let decoded: { width: number; height: number; data: Uint8Array };
+  try {
+    decoded = jpeg.decode(bytes, {
+      useTArray: true,
+      formatAsRGBA: false,
+      tolerantDecoding: false,
+      maxResolutionInMP: MAX_PIXELS / 1e6,
+      maxMemoryUsageInMB: MAX_DECODER_MEGABYTES,
+    });
+  } catch (error) {
+    throw new UserError(`${name}: a damaged or unsupported JPEG file (${(error as Error).message}).`, { cause: error });
+  }
+  const grey = new Uint8Array(decoded.width * decoded.height);
+  const rgb = decoded.data;
+  for (let pixel = 0, at = 0; pixel < grey.length; pixel++, at += 3) {
+    grey[pixel] = Math.round(luminance(rgb[at] as number, rgb[at + 1] as number, rgb[at + 2] as number));
+  }
+  return turnUpright({ width: decoded.width, height: decoded.height, data: grey }, orientation);
+}

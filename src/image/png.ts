@@ -1,0 +1,129 @@
+/** PNG to grey levels: every colour type and bit depth, transparency composited on white. */
+import { decode } from "fast-png";
+import { UserError } from "../errors.ts";
+import { checkSize, type GreyImage, luminance } from "./grey-image.ts";
+
+const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+/** The chunks that carry the picture; all others are left out, so that a broken comment or profile does no harm. */
+const PICTURE_CHUNKS = new Set(["IHDR", "PLTE", "tRNS", "IDAT", "IEND"]);
+
+/** Whether the bytes begin as a PNG file does. */
+export function isPng(bytes: Uint8Array): boolean {
+  return SIGNATURE.every((byte, index) => bytes[index] === byte);
+}
+
+interface Header {
+  readonly width: number;
+  readonly height: number;
+  readonly depth: number;
+  readonly interlaced: boolean;
+}
+
+function readHeader(bytes: Uint8Array, name: string): Header {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 33 || chunkType(bytes, 8) !== "IHDR") {
+    throw new UserError(`${name}: a PNG file that breaks off in its header; it is damaged, get it again.`);
+  }
+  return {
+    width: view.getUint32(16),
+    height: view.getUint32(20),
+    depth: view.getUint8(24),
+    interlaced: view.getUint8(28) !== 0,
+  };
+}
+
+function chunkType(bytes: Uint8Array, chunk: number): string {
+  return String.fromCharCode(...bytes.subarray(chunk + 4, chunk + 8));
+}
+
+/** The same file with only the chunks that carry the picture. */
+function keepPictureChunks(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const kept = new Uint8Array(bytes.length);
+  kept.set(bytes.subarray(0, 8));
+  let length = 8;
+  for (let chunk = 8; chunk + 12 <= bytes.length; ) {
+    const end = chunk + 12 + view.getUint32(chunk);
+    if (PICTURE_CHUNKS.has(chunkType(bytes, chunk))) {
+      kept.set(bytes.subarray(chunk, end), length);
+      length += Math.min(end, bytes.length) - chunk;
+    }
+    chunk = end;
+  }
+  return kept.subarray(0, length);
+}
+
+/**
+ * Decodes a PNG file to grey levels.
+ *
+ * @throws UserError, naming `name`, for a damaged file or more than {@link MAX_PIXELS} pixels.
+ */
+export function decodePng(bytes: Uint8Array, name: string): GreyImage {
+  const { width, height, depth, interlaced } = readHeader(bytes, name);
+  checkSize(width, height, name);
+  if (interlaced && depth < 8) {
+    throw new UserError(
+      `${name}: interlaced PNG with ${depth} bits a sample is not supported; save it not interlaced.`,
+    );
+  }
+  let png: ReturnType<typeof decode>;
+  try {
+    png = decode(keepPictureChunks(bytes), { checkCrc: true });
+  } catch (error) {
+    throw new UserError(`${name}: a damaged PNG file (${(error as Error).message}); get it again.`, { cause: error });
+  }
+  const samples = png.depth < 8 ? unpackSamples(png.data, width, height, png.depth) : png.data;
+  return { width, height, data: png.palette ? greyOfPalette(samples, png.palette, name) : greyOfSamples(png, samples) };
+}
+
+/** Samples of 1, 2 or 4 bits, packed with each row starting on a byte, as one a byte. */
+function unpackSamples(packed: ArrayLike<number>, width: number, height: number, depth: number): Uint8Array {
+  const rowBytes = Math.ceil((width * depth) / 8);
+  const samples = new Uint8Array(width * height);
+  const mask = (1 << depth) - 1;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const bit = x * depth;
+      const byte = packed[y * rowBytes + (bit >> 3)] as number;
+      samples[y * width + x] = (byte >> (8 - depth - (bit & 7))) & mask;
+    }
+  }
+  return samples;
+}
+
+function onWhite(level: number, alpha: number): number {
+  return level * alpha + 255 * (1 - alpha);
+}
+
+function greyOfPalette(indices: ArrayLike<number>, palette: number[][], name: string): Uint8Array {
+  const levels = palette.map(([red = 0, green = 0, blue = 0, alpha = 255]) =>
+    Math.round(onWhite(luminance(red, green, blue), alpha / 255)),
+  );
+  const grey = new Uint8Array(indices.length);
+  for (let i = 0; i < grey.length; i++) {
+    const level = levels[indices[i] as number];
+    if (level === undefined) throw new UserError(`${name}: a damaged PNG file (a colour outside its palette).`);
+    grey[i] = level;
+  }
+  return grey;
+}
+
+function greyOfSamples(png: ReturnType<typeof decode>, samples: ArrayLike<number>): Uint8Array {
+  const { channels, transparency } = png;
+  const scale = 255 / (2 ** png.depth - 1);
+  const hasColour = channels >= 3;
+  const hasAlpha = channels % 2 === 0;
+  const grey = new Uint8Array(png.width * png.height);
+  for (let pixel = 0, at = 0; pixel < grey.length; pixel++, at += channels) {
+    const first = samples[at] as number;
+    const second = hasColour ? (samples[at + 1] as number) : first;
+    const third = hasColour ? (samples[at + 2] as number) : first;
+    let alpha = hasAlpha ? ((samples[at + channels - 1] as number) * scale) / 255 : 1;
+    // tRNS of a grey or colour picture names one sample value that is wholly transparent.
+    if (transparency !== undefined && first === transparency[0]) {
+      if (!hasColour || (second === transparency[1] && third === transparency[2])) alpha = 0;
+    }
+    grey[pixel] = Math.round(onWhite(luminance(first, second, third) * scale, alpha));
+  }
+  return grey;
+}
