@@ -32,7 +32,10 @@ export function differentiate(graph: Graph, of: Tensor, gradient: Tensor, parame
 }
 
 /** All tensors that depend on one of `roots`, and the roots. */
-function dependents(nodes: readonly { inputs: readonly Tensor[]; outputs: readonly Tensor[] }[], roots: readonly Tensor[]) {
+function dependents(
+  nodes: readonly { inputs: readonly Tensor[]; outputs: readonly Tensor[] }[],
+  roots: readonly Tensor[],
+) {
   const found = new Set(roots);
   for (const { inputs, outputs } of nodes) {
     if (inputs.some((input) => found.has(input))) for (const output of outputs) found.add(output);

@@ -1,8 +1,8 @@
 /** Emission: planned programs become one WebAssembly module. A pure function from data to bytes. */
 import { call, func, i32, importMemory, Module } from "wasmati";
 import type { Node } from "../kernels/op.ts";
-import { buildKernel, type HostFeatures, type KernelFunction } from "../wasm/emitter.ts";
 import { buildBarrier } from "../wasm/barrier.ts";
+import { buildKernel, type HostFeatures, type KernelFunction } from "../wasm/emitter.ts";
 import type { Program } from "./network.ts";
 import type { MemoryPlan } from "./plan.ts";
 

@@ -51,7 +51,10 @@ export function planMemory(
   let arenaEnd = end;
   for (const nodes of programs) arenaEnd = Math.max(arenaEnd, placeProgram(nodes, operands, end, batchSize));
   const scratchBytes = alignUp(
-    Math.max(0, ...programs.flat().map(({ op, attributes, inputs }) => op.scratchBytes?.(attributes, inputs, batchSize) ?? 0)),
+    Math.max(
+      0,
+      ...programs.flat().map(({ op, attributes, inputs }) => op.scratchBytes?.(attributes, inputs, batchSize) ?? 0),
+    ),
   );
   const scratch = { address: arenaEnd, bytes: scratchBytes && scratchBytes + SLACK_BYTES };
   return { operands, scratch, bytes: arenaEnd + threads * scratch.bytes + SLACK_BYTES * 16 };
@@ -64,7 +67,12 @@ interface Place {
 }
 
 /** Places one program's tensors from `start` on, each at the first gap that is free while it lives. Returns the end. */
-function placeProgram(nodes: readonly Node[], operands: Map<Tensor, Operand>, start: number, batchSize: number): number {
+function placeProgram(
+  nodes: readonly Node[],
+  operands: Map<Tensor, Operand>,
+  start: number,
+  batchSize: number,
+): number {
   const owners = viewOwners(nodes);
   const owner = (tensor: Tensor) => owners.get(tensor) ?? tensor;
   const lastUse = new Map<Tensor, number>();

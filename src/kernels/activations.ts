@@ -70,7 +70,7 @@ const one = () => f32x4.splat(1);
 
 /** max(x, 0); a NaN stays one. Its gradient at 0 is 0, as in TensorFlow. */
 export const { value: relu, gradient: reluGradient } = elementwise("relu", {
-  value: (x) => (x < 0 ? 0 : x),
+  value: (x) => Math.max(x, 0),
   emitValue: (_, x) => f32x4.pmax(x, zero()),
   slope: (y, dy) => (y > 0 ? dy : 0),
   emitSlope: (_, y, dy) => v128.and(f32x4.gt(y, zero()), dy),

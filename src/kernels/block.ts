@@ -6,7 +6,7 @@
  * vectors and four splats all of them live at once, 14 registers, they stay within the 15 that V8 gives on x86-64. The
  * innermost loop is not unrolled: Node 20's compiler hoists loads over multiply-adds and would spill.
  */
-import { f32x4, i32, local, loop, br_if, v128 } from "wasmati";
+import { br_if, f32x4, i32, local, loop, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
 
 export const BLOCK_ROWS = 4;
@@ -28,7 +28,12 @@ export function eachPanel(emitter: Emitter, total: number, body: (index: I32, co
   emitter.for(index, from, to, 1, () => {
     if (!rest) body(index, PANEL_COLUMNS);
     else if (!full) body(index, rest);
-    else emitter.if(i32.lt_s(index, full), () => body(index, PANEL_COLUMNS), () => body(index, rest));
+    else
+      emitter.if(
+        i32.lt_s(index, full),
+        () => body(index, PANEL_COLUMNS),
+        () => body(index, rest),
+      );
   });
 }
 
@@ -61,11 +66,11 @@ export function multiplyRun(emitter: Emitter, run: Run, sums: Sums, a: I32, b: I
     const columns = sums[0]!.map(() => emitter.v128());
     const scalar = emitter.v128();
     loop(null, (again) => {
-      columns.forEach((column, v) => local.set(column, v128.load({ offset: v * 16, align: 4 }, b)));
-      sums.forEach((row, r) => {
+      for (const [v, column] of columns.entries()) local.set(column, v128.load({ offset: v * 16, align: 4 }, b));
+      for (const [r, row] of sums.entries()) {
         local.set(scalar, v128.load32_splat({ offset: run.rowOffsets[r]! }, a));
-        row.forEach((sum, v) => emitter.accumulate(sum, scalar, columns[v]!));
-      });
+        for (const [v, sum] of row.entries()) emitter.accumulate(sum, scalar, columns[v]!);
+      }
       local.set(b, i32.add(b, run.bStep));
       local.set(a, i32.add(a, run.aStep));
       i32.ne(a, aEnd);
@@ -76,16 +81,20 @@ export function multiplyRun(emitter: Emitter, run: Run, sums: Sums, a: I32, b: I
 
 /** Stores the sums: row r at `address + rowOffsets[r]`, the first `columns` columns of it. */
 export function storeSums(emitter: Emitter, sums: Sums, address: I32, rowOffsets: readonly number[], columns: number) {
-  sums.forEach((row, r) => {
-    row.forEach((sum, v) => emitter.storeLanes(address, rowOffsets[r]! + v * 16, sum, Math.min(4, columns - v * 4)));
-  });
+  for (const [r, row] of sums.entries()) {
+    for (const [v, sum] of row.entries()) {
+      emitter.storeLanes(address, rowOffsets[r]! + v * 16, sum, Math.min(4, columns - v * 4));
+    }
+  }
 }
 
 /** Loads what `storeSums` stored; lanes past the last column hold anything. */
 export function loadSums(sums: Sums, address: I32, rowOffsets: readonly number[]): void {
-  sums.forEach((row, r) => {
-    row.forEach((sum, v) => local.set(sum, v128.load({ offset: rowOffsets[r]! + v * 16, align: 4 }, address)));
-  });
+  for (const [r, row] of sums.entries()) {
+    for (const [v, sum] of row.entries()) {
+      local.set(sum, v128.load({ offset: rowOffsets[r]! + v * 16, align: 4 }, address));
+    }
+  }
 }
 
 /** Adds a bias vector at `address` to every row, then applies ReLU where asked. */

@@ -36,7 +36,7 @@ export const channelSum: Op<object> = {
           });
           local.set(address, i32.add(address, channels * 4));
         });
-        totals.forEach((total, v) => local.set(total, f32x4.add(total, sums[v]!)));
+        for (const [v, total] of totals.entries()) local.set(total, f32x4.add(total, sums[v]!));
       });
       storeSums(e, [totals], e.i32(e.address(sum!.address, [index, PANEL_BYTES])), [0], columns);
     });

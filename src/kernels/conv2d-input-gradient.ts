@@ -5,7 +5,14 @@
 import { i32, local } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
 import { PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
-import { clearMemory, type ConvolutionPlan, copyInside, emitConvolution, paddedBytes, panelBytes } from "./convolution.ts";
+import {
+  type ConvolutionPlan,
+  clearMemory,
+  copyInside,
+  emitConvolution,
+  paddedBytes,
+  panelBytes,
+} from "./convolution.ts";
 import { elementsOf, type Op, type Shape, type TensorType } from "./op.ts";
 import { packTransposedPanel } from "./packing.ts";
 import type { Padding } from "./window.ts";
@@ -39,7 +46,8 @@ export const conv2dInputGradient: Op<Conv2dInputGradientAttributes> = {
           for (let c = 0; c < channels; c++) {
             let sum = 0;
             for (let o = 0; o < outs; o++) {
-              sum += dy!.data[(n * rows * columns + position) * outs + o]! * kernel!.data[(k * channels + c) * outs + o]!;
+              sum +=
+                dy!.data[(n * rows * columns + position) * outs + o]! * kernel!.data[(k * channels + c) * outs + o]!;
             }
             sums[((n * height + iy) * width + ix) * channels + c]! += sum;
           }

@@ -9,7 +9,7 @@
 import { i32, local } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
 import { BLOCK_ROWS, loadSums, multiplyRun, PANEL_BYTES, PANEL_COLUMNS, storeSums, takeSums } from "./block.ts";
-import { clearMemory, copyInside, paddedBytes, type PaddedImage } from "./convolution.ts";
+import { clearMemory, copyInside, type PaddedImage, paddedBytes } from "./convolution.ts";
 import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
 import type { Padding } from "./window.ts";
 
@@ -89,7 +89,10 @@ interface GradientPlan {
 
 type Pieces = ReturnType<Emitter["share"]>;
 
-function paddedImage({ padding: [top, bottom, left, right] }: Conv2dWeightGradientAttributes, x: TensorType): PaddedImage {
+function paddedImage(
+  { padding: [top, bottom, left, right] }: Conv2dWeightGradientAttributes,
+  x: TensorType,
+): PaddedImage {
   const [height, width, channels] = x.shape as [number, number, number];
   return { height: height + top + bottom, width: width + left + right, channels };
 }
@@ -112,7 +115,12 @@ function eachPiece(
     const block = e.i32(i32.rem_u(piece, blocksPerRun));
     if (!restRows) body(ky, block, BLOCK_ROWS);
     else if (blocksPerRun === 1) body(ky, block, restRows);
-    else e.if(i32.lt_s(block, blocksPerRun - 1), () => body(ky, block, BLOCK_ROWS), () => body(ky, block, restRows));
+    else
+      e.if(
+        i32.lt_s(block, blocksPerRun - 1),
+        () => body(ky, block, BLOCK_ROWS),
+        () => body(ky, block, restRows),
+      );
   });
 }
 

@@ -10,7 +10,14 @@ import { PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
 import { channelSum } from "./channel-sum.ts";
 import { conv2dInputGradient } from "./conv2d-input-gradient.ts";
 import { conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
-import { clearMemory, type ConvolutionPlan, copyInside, emitConvolution, paddedBytes, panelBytes } from "./convolution.ts";
+import {
+  type ConvolutionPlan,
+  clearMemory,
+  copyInside,
+  emitConvolution,
+  paddedBytes,
+  panelBytes,
+} from "./convolution.ts";
 import { unpool2x2 } from "./max-pool2d.ts";
 import { elementsOf, type Op, type TensorType } from "./op.ts";
 import { packPanel } from "./packing.ts";
@@ -60,18 +67,19 @@ export const conv2d: Op<Conv2dAttributes> = {
           }
         }
       }
-      return relu && sum < 0 ? 0 : sum;
+      return sum;
     };
+    const activate = (value: number) => (relu && value < 0 ? 0 : value);
     const size = elementsOf(y!.shape);
     for (let i = 0; i < batch * size; i++) {
       const out = i % outs;
       const column = Math.floor(i / outs) % y!.shape[1]!;
       const row = Math.floor(i / outs / y!.shape[1]!) % y!.shape[0]!;
       const n = Math.floor(i / size);
-      if (!pool) y!.data[i] = convolved(n, row, column, out);
+      if (!pool) y!.data[i] = activate(convolved(n, row, column, out));
       else {
         const window = [0, 1, 2, 3].map((r) => convolved(n, 2 * row + (r >> 1), 2 * column + (r & 1), out));
-        y!.data[i] = Math.max(...window);
+        y!.data[i] = activate(Math.max(...window));
         winners!.data[i] = window.indexOf(Math.max(...window));
       }
     }
@@ -121,7 +129,11 @@ export const conv2d: Op<Conv2dAttributes> = {
   },
 };
 
-function planOf({ strides, padding, relu, pool }: Conv2dAttributes, x: TensorType, kernel: TensorType): ConvolutionPlan {
+function planOf(
+  { strides, padding, relu, pool }: Conv2dAttributes,
+  x: TensorType,
+  kernel: TensorType,
+): ConvolutionPlan {
   const [height, width, channels] = x.shape as [number, number, number];
   const [top, bottom, left, right] = padding;
   return {

@@ -131,7 +131,13 @@ function emitPositions(e: Emitter, plan: ConvolutionPlan, columns: number, point
     if (pool) storeMaximum(e, sums, plan.relu, out, won, columns);
     else {
       finishSums(sums, undefined, plan.relu);
-      storeSums(e, sums, out, offsets.map((_, r) => r * pitch), columns);
+      storeSums(
+        e,
+        sums,
+        out,
+        offsets.map((_, r) => r * pitch),
+        columns,
+      );
     }
     const advance = pool ? pitch : count * pitch;
     local.set(out, i32.add(out, advance));

@@ -19,8 +19,8 @@ export function emitExp(e: Emitter, x: V128): StackVar<"v128"> {
   const multiple = e.v128(f32x4.nearest(f32x4.mul(clamped, f32x4.splat(Math.LOG2E))));
   // ln 2 in two parts, the first exact in few bits, so that the subtraction loses nothing.
   const high = e.v128(f32x4.sub(clamped, f32x4.mul(multiple, f32x4.splat(0.693359375))));
-  const r = e.v128(f32x4.sub(high, f32x4.mul(multiple, f32x4.splat(-2.12194440e-4))));
-  const coefficients = [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.5];
+  const r = e.v128(f32x4.sub(high, f32x4.mul(multiple, f32x4.splat(-2.1219444e-4))));
+  const coefficients = [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 0.5];
   const series = e.v128(polynomial(r, coefficients));
   const mantissa = e.v128(f32x4.add(f32x4.mul(series, f32x4.mul(r, r)), f32x4.add(r, f32x4.splat(1))));
   const exponent = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(multiple), i32x4.splat(127)), 23);
@@ -43,7 +43,7 @@ export function emitTanh(e: Emitter, x: V128): StackVar<"v128"> {
   const exponential = e.v128(emitExp(e, e.v128(f32x4.add(magnitude, magnitude))));
   const quotient = f32x4.div(f32x4.splat(2), f32x4.add(exponential, f32x4.splat(1)));
   const positive = e.v128(f32x4.sub(f32x4.splat(1), quotient));
-  const far = e.v128(v128.or(positive, v128.and(x, f32x4.splat(-0))));
+  const far = e.v128(v128.bitselect(x, positive, i32x4.splat(-0x80000000)));
   return v128.bitselect(near, far, f32x4.lt(magnitude, f32x4.splat(0.625)));
 }
 

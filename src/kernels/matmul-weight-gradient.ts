@@ -7,14 +7,7 @@
  */
 import { i32, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
-import {
-  BLOCK_ROWS,
-  clearSums,
-  multiplyRun,
-  PANEL_COLUMNS,
-  storeSums,
-  takeSums,
-} from "./block.ts";
+import { BLOCK_ROWS, clearSums, multiplyRun, PANEL_COLUMNS, storeSums, takeSums } from "./block.ts";
 import { elementsOf, type Op, type Operand } from "./op.ts";
 
 const CHUNK_ROWS = 32;
@@ -51,7 +44,12 @@ export const matmulWeightGradient: Op<object> = {
       const run = (count: number) => multiplyChunk(e, { dy: dy!, dw: dw!, columns, count }, chunk, gathered);
       if (!restRows) run(CHUNK_ROWS);
       else if (!fullChunks) run(restRows);
-      else e.if(i32.lt_s(chunk, fullChunks), () => run(CHUNK_ROWS), () => run(restRows));
+      else
+        e.if(
+          i32.lt_s(chunk, fullChunks),
+          () => run(CHUNK_ROWS),
+          () => run(restRows),
+        );
     });
   },
 };
@@ -98,8 +96,16 @@ function multiplyChunk(e: Emitter, plan: ChunkPlan, chunk: I32, gathered: I32): 
     const b = e.i32(e.address(plan.dy.address, [column, 4]));
     const rowOffsets = sums.map((_, r) => r * 4);
     multiplyRun(e, { rowOffsets, aStep: CHUNK_BYTES, bStep: columns * 4 }, sums, a, b, aEnd);
-    const target = e.i32(e.address(plan.dw.address, [chunk, CHUNK_ROWS * columns * 4], [row, columns * 4], [column, 4]));
-    storeSums(e, sums, target, sums.map((_, r) => r * columns * 4), width);
+    const target = e.i32(
+      e.address(plan.dw.address, [chunk, CHUNK_ROWS * columns * 4], [row, columns * 4], [column, 4]),
+    );
+    storeSums(
+      e,
+      sums,
+      target,
+      sums.map((_, r) => r * columns * 4),
+      width,
+    );
   };
   e.for(column, 0, lastFull, PANEL_COLUMNS, () => rowsAt(PANEL_COLUMNS));
   if (restColumns) rowsAt(restColumns);

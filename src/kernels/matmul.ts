@@ -83,11 +83,15 @@ export const matmul: Op<MatmulAttributes> = {
         e.for(i, i, e.batch, 1, () => runBlock(e, block, 1, i, panel, PANEL_BYTES));
       };
       if (transposed) return packAndRun();
-      e.if(i32.lt_s(e.batch, BLOCK_ROWS), () => {
-        const i = e.i32();
-        const start = e.i32(e.address(w!.address, [index, PANEL_BYTES]));
-        e.for(i, 0, e.batch, 1, () => runBlock(e, block, 1, i, start, total * 4));
-      }, packAndRun);
+      e.if(
+        i32.lt_s(e.batch, BLOCK_ROWS),
+        () => {
+          const i = e.i32();
+          const start = e.i32(e.address(w!.address, [index, PANEL_BYTES]));
+          e.for(i, 0, e.batch, 1, () => runBlock(e, block, 1, i, start, total * 4));
+        },
+        packAndRun,
+      );
     });
   },
 };
@@ -115,5 +119,11 @@ function runBlock(e: Emitter, plan: BlockPlan, rows: number, i: I32, panel: I32,
   multiplyRun(e, { rowOffsets, aStep: 4, bStep }, sums, a, b, aEnd);
   finishSums(sums, plan.biasAddress, plan.relu);
   const out = e.i32(e.address(plan.y.address, [i, total * 4], [plan.index, PANEL_BYTES]));
-  storeSums(e, sums, out, sums.map((_, r) => r * total * 4), columns);
+  storeSums(
+    e,
+    sums,
+    out,
+    sums.map((_, r) => r * total * 4),
+    columns,
+  );
 }

@@ -76,7 +76,13 @@ export function targetOf(sparse: boolean, targets: ArrayLike<number>, n: number,
 }
 
 /** Stores a sample's loss; `row` is the byte offset of the sample's row of `classes`. */
-export function storeLoss(e: Emitter, loss: Operand, row: I32, classes: number, total: ReturnType<Emitter["f64"]>): void {
+export function storeLoss(
+  e: Emitter,
+  loss: Operand,
+  row: I32,
+  classes: number,
+  total: ReturnType<Emitter["f64"]>,
+): void {
   const sample = e.i32(i32.div_u(row, classes));
   f32.store({ offset: loss.address }, sample, f32.demote_f64(total));
 }

@@ -5,7 +5,7 @@
  * for it a while before they sleep. A thread that fails sets the abort word; whoever waits then traps instead of
  * waiting for ever.
  */
-import { block, br, br_if, drop, func, i32, i64, if_, loop, memory, local, return_, unreachable } from "wasmati";
+import { block, br, br_if, drop, func, i32, i64, if_, local, loop, memory, return_, unreachable } from "wasmati";
 
 /** Byte offsets of the control words, each on a cache line of its own. */
 export const CONTROL = {

@@ -2,7 +2,24 @@
  * The thin layer over `wasmati` that kernels are written with: locals on demand, counted loops, address arithmetic, and
  * the few choices that depend on the host. It knows WebAssembly; it knows nothing of tensors.
  */
-import { block, br, br_if, f32, f32x4, f64, func, i32, i64, if_, type Input, type Local, local, loop, type StackVar, v128 } from "wasmati";
+import {
+  block,
+  br,
+  br_if,
+  f32,
+  f32x4,
+  f64,
+  func,
+  type Input,
+  i32,
+  i64,
+  if_,
+  type Local,
+  local,
+  loop,
+  type StackVar,
+  v128,
+} from "wasmati";
 
 /** What the host offers; probed once, see `runtime/features.ts`. */
 export interface HostFeatures {
@@ -40,12 +57,17 @@ export type KernelFunction = ReturnType<typeof buildKernel>;
 export function buildKernel(features: HostFeatures, scratch: Scratch, body: (emitter: Emitter) => void) {
   const types = { i32, v128, f32, f64, i64 };
   const locals = Object.entries(poolSizes).flatMap(([type, count]) => Array(count).fill(types[type as LocalType]));
-  return func({ in: [i32, i32, i32], locals: locals as unknown as [typeof i32], out: [] }, ([thread, threads, batch], all) => {
-    let next = 0;
-    const take = (type: LocalType) => (all as Local[]).slice(next, (next += poolSizes[type]));
-    const pools = Object.fromEntries(Object.keys(poolSizes).map((type) => [type, take(type as LocalType)]));
-    body(new Emitter(features, scratch, thread, threads, batch, pools as Pools));
-  });
+  return func(
+    { in: [i32, i32, i32], locals: locals as unknown as [typeof i32], out: [] },
+    ([thread, threads, batch], all) => {
+      const taken = (all as Local[]).values();
+      const pools = Object.entries(poolSizes).map(([type, count]) => [
+        type,
+        Array.from({ length: count }, () => taken.next().value),
+      ]);
+      body(new Emitter(features, scratch, thread, threads, batch, Object.fromEntries(pools) as Pools));
+    },
+  );
 }
 
 export class Emitter {

@@ -1,0 +1,82 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  expectMatchesReference,
+  type Input,
+  randomData,
+  runKernel,
+  runReference,
+  sizes,
+} from "../../test/helpers/kernels.ts";
+import { accuracy } from "./accuracy.ts";
+import { crossEntropy } from "./cross-entropy.ts";
+import { softmaxCrossEntropy } from "./softmax-cross-entropy.ts";
+import { sumSamples } from "./sum-samples.ts";
+
+const labels = (batch: number, classes: number, seed: number) =>
+  Array.from({ length: batch }, (_, n) => (n * 31 + seed) % classes);
+
+function targets(sparse: boolean, batch: number, classes: number, seed: number): Input {
+  const chosen = labels(batch, classes, seed);
+  if (sparse) return { shape: [], batched: true, dtype: "int32", data: chosen };
+  const rows = chosen.flatMap((label) => Array.from({ length: classes }, (_, i) => (i === label ? 1 : 0)));
+  return { shape: [classes], batched: true, data: rows };
+}
+
+const rows = (classes: number, data: number[]): Input => ({ shape: [classes], batched: true, data });
+
+describe.each([false, true])("sparse: %s", (sparse) => {
+  test("cross-entropies and accuracy match their references", () => {
+    fc.assert(
+      fc.property(sizes(7), fc.integer({ min: 2, max: 13 }), fc.nat(), (batch, classes, seed) => {
+        const data = Array.from(randomData(batch * classes, seed, 0), (x) => x * 6);
+        const logits = rows(classes, data);
+        const probabilities = rows(
+          batch,
+          classes,
+          data.map((x) => Math.abs(x) / 7),
+        );
+        const inputs = (output: Input) => [output, targets(sparse, batch, classes, seed)];
+        expectMatchesReference(
+          { op: softmaxCrossEntropy, attributes: { sparse }, inputs: inputs(logits), batch },
+          2e-6,
+        );
+        expectMatchesReference(
+          { op: crossEntropy, attributes: { sparse }, inputs: inputs(probabilities), batch },
+          1e-5,
+        );
+        expectMatchesReference({ op: accuracy, attributes: { sparse }, inputs: inputs(logits), batch });
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  test.each([softmaxCrossEntropy, crossEntropy])("the gradient of $name is the slope of its loss", (op) => {
+    const classes = 5;
+    const data = Array.from(randomData(2 * classes, 3, 0), (x) => Math.abs(x) * 0.5 + 0.1);
+    const inputs = (values: number[]) => [rows(classes, values), targets(sparse, 2, classes, 1)];
+    const run = (values: number[]) => runReference({ op, attributes: { sparse }, inputs: inputs(values), batch: 2 });
+    const gradient = run(data).outputs[1]!;
+    const step = 1e-3;
+    data.forEach((_, i) => {
+      const loss = (change: number) => {
+        const moved = data.map((x, j) => (j === i ? x + change : x));
+        return (run(moved).outputs[0]![0]! + run(moved).outputs[0]![1]!) / 2;
+      };
+      expect(gradient[i]).toBeCloseTo((loss(step) - loss(-step)) / (2 * step), 3);
+    });
+  });
+
+  test("a probability that underflows gives a finite loss from logits", () => {
+    const inputs = [rows(2, [1000, -1000]), targets(sparse, 1, 2, 1)];
+    const { outputs } = runKernel({ op: softmaxCrossEntropy, attributes: { sparse }, inputs, batch: 1 });
+    expect(outputs[0]![0]).toBeCloseTo(2000);
+    expect(Array.from(outputs[1]!)).toEqual([1, -1]);
+  });
+});
+
+test("sumSamples writes the sum of a batch to its place", () => {
+  const values: Input = { shape: [], batched: true, data: randomData(37, 5) };
+  const results: Input = { shape: [3], batched: false, data: [1, 2, 3] };
+  expectMatchesReference({ op: sumSamples, attributes: { index: 1 }, inputs: [values, results], batch: 37 }, 1e-7);
+});
