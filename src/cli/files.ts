@@ -1,0 +1,54 @@
+/** Files that a command reads and writes: what is wrong with them is said before any work is done. */
+import { closeSync, openSync, statSync, unlinkSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, dirname, extname, join, resolve } from "node:path";
+import { UserError } from "../errors.ts";
+import { explainFileError } from "./exit-codes.ts";
+
+function isFolder(path: string): boolean | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory();
+}
+
+/**
+ * Checks that a file can be written: its folder is there and takes new files, and its name is not that of a folder. An
+ * existing file is not touched.
+ *
+ * @throws UserError otherwise, naming `option`.
+ */
+export function checkWritable(option: string, path: string): void {
+  const folder = dirname(resolve(path));
+  let folderExists: boolean | undefined;
+  try {
+    folderExists = isFolder(folder);
+    if (isFolder(resolve(path))) throw new UserError(`${option}: ${path} is a folder; expected the name of a file.`);
+  } catch (error) {
+    throw explainFileError(`${option}: ${path}`, error);
+  }
+  if (folderExists === undefined) throw new UserError(`${option}: folder ${folder} does not exist; create it first.`);
+  if (!folderExists) throw new UserError(`${option}: ${folder} is not a folder; expected a folder to write in.`);
+  // Permissions do not tell everything (read-only mounts, the superuser), so try.
+  const probe = join(folder, `.${basename(path)}.${process.pid}.probe`);
+  try {
+    closeSync(openSync(probe, "wx"));
+    unlinkSync(probe);
+  } catch (error) {
+    throw explainFileError(`${option}: cannot write in folder ${folder}`, error);
+  }
+}
+
+/** Checks that a model can be saved under a name. @throws UserError otherwise. */
+export function checkModelName(option: string, path: string): void {
+  if (![".h5", ".hdf5"].includes(extname(path).toLowerCase())) {
+    throw new UserError(`${option}: expected a file name that ends in .h5, received "${path}".`);
+  }
+  checkWritable(option, path);
+}
+
+/** The bytes of a file. @throws UserError, naming it, when it cannot be read. */
+export async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw explainFileError(path, error);
+  }
+}

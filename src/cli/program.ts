@@ -1,0 +1,147 @@
+/**
+ * The command line `lenet`: what commands and options there are, and how a run of it ends. Each command's work is in a
+ * file of its own, loaded only when it is called.
+ */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { UserError } from "../errors.ts";
+import { countOf, oneOf, positiveOf, seedOf } from "./arguments.ts";
+import { describeError, EXIT_DONE } from "./exit-codes.ts";
+
+export interface TrainOptions {
+  readonly epochs: number;
+  readonly batchSize: number;
+  /** Undefined: the optimizer's own, or that of the model that is trained further. */
+  readonly learningRate?: number;
+  readonly optimizer?: "adam" | "sgd";
+  readonly seed: number;
+  readonly threads?: number;
+  readonly data: string;
+  readonly conv2Padding?: "same" | "valid";
+  readonly model?: string;
+  readonly stepsPerEpoch?: number;
+  readonly shuffle: boolean;
+  readonly out: string;
+  readonly log?: string;
+  readonly json?: boolean;
+}
+
+export interface EvaluateOptions {
+  readonly data: string;
+  readonly json?: boolean;
+}
+
+export interface PredictOptions {
+  readonly json?: boolean;
+}
+
+/** The commands' work; each resolves to the exit code. */
+export interface Commands {
+  train(options: TrainOptions): Promise<number>;
+  evaluate(model: string, options: EvaluateOptions): Promise<number>;
+  predict(model: string, images: string[], options: PredictOptions): Promise<number>;
+  summary(model: string): Promise<number>;
+}
+
+export const DEFAULT_SEED = 1;
+const MOST_THREADS = 64;
+
+const COMMANDS: Commands = {
+  train: async (options) => (await import("./train.ts")).train(options),
+  evaluate: async (model, options) => (await import("./evaluate.ts")).evaluate(model, options),
+  predict: async (model, images, options) => (await import("./predict.ts")).predict(model, images, options),
+  summary: async (model) => (await import("./summary.ts")).summary(model),
+};
+
+function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function addTrain(program: Command, run: (work: Promise<number>) => Promise<void>, commands: Commands): void {
+  program
+    .command("train")
+    .description("train LeNet on MNIST, save it and evaluate it")
+    .option("--epochs <n>", "passes over the training set", countOf("--epochs"), 10)
+    .option("--batch-size <n>", "samples a step", countOf("--batch-size"), 128)
+    .option("--learning-rate <x>", "default: the optimizer's own", positiveOf("--learning-rate"))
+    .option("--optimizer <name>", "adam or sgd (default: adam)", oneOf("--optimizer", ["adam", "sgd"]))
+    .option("--seed <n>", "of the initial weights and the shuffling", seedOf("--seed"), DEFAULT_SEED)
+    .option("--threads <n>", "default: one a core", countOf("--threads", MOST_THREADS))
+    .option("--data <mnist|folder>", "mnist, or a folder with the four IDX files", "mnist")
+    .option("--conv2-padding <mode>", "same or valid (default: same)", oneOf("--conv2-padding", ["same", "valid"]))
+    .option("--model <file>", "start from a saved model, its optimizer's state included")
+    .option("--steps-per-epoch <n>", "end each epoch after so many steps", countOf("--steps-per-epoch"))
+    .option("--no-shuffle", "take the samples in their order")
+    .option("--out <file>", "where to save the model", "mnist_LeNet.h5")
+    .option("--log <file>", "write a row of metrics an epoch, as CSV")
+    .option("--json", "write JSON lines to standard output, and nothing else")
+    .action((options: TrainOptions) => run(commands.train(options)));
+}
+
+/** The whole program; `finish` receives the exit code of the command that ran. */
+export function createProgram(commands: Commands, finish: (exitCode: number) => void): Command {
+  const run = async (work: Promise<number>) => finish(await work);
+  const program = new Command("lenet")
+    .description("Keras's LeNet-on-MNIST workflow, trained by WebAssembly compiled from the model.")
+    .version(version(), "-V, --version", "print the version")
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({ outputError: () => {} });
+  addTrain(program, run, commands);
+  program
+    .command("evaluate")
+    .description("loss and accuracy of a saved model on the test set")
+    .argument("<model>", "a saved model (.h5)")
+    .option("--data <mnist|folder>", "mnist, or a folder with the four IDX files", "mnist")
+    .option("--json", "write one JSON object")
+    .action((model: string, options: EvaluateOptions) => run(commands.evaluate(model, options)));
+  program
+    .command("predict")
+    .description("the digit in each picture, and the probability of each digit")
+    .argument("<model>", "a saved model (.h5)")
+    .argument("<image...>", "PNG or JPEG pictures of one digit each")
+    .option("--json", "write one JSON object an image")
+    .action((model: string, images: string[], options: PredictOptions) =>
+      run(commands.predict(model, images, options)),
+    );
+  program
+    .command("summary")
+    .description("the table of a saved model's layers")
+    .argument("<model>", "a saved model (.h5)")
+    .action((model: string) => run(commands.summary(model)));
+  return program;
+}
+
+/** A message of commander's, which may have a suggestion on a second line, as one of ours. */
+function usageError(error: CommanderError): UserError {
+  const [problem = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
+  const hint = suggestion === undefined ? "" : ` ${suggestion.replace("(Did", "(did")}`;
+  return new UserError(`${problem.replace(/\.$/, "")}${hint}; \`lenet --help\` lists what there is.`);
+}
+
+/**
+ * Runs the command line with the given arguments (without `node` and the script).
+ *
+ * @returns the exit code; errors have been written to standard error, as one line.
+ */
+export async function runCommandLine(args: readonly string[], commands: Commands = COMMANDS): Promise<number> {
+  let exitCode = EXIT_DONE;
+  const program = createProgram(commands, (code) => {
+    exitCode = code;
+  });
+  try {
+    if (args.length === 0) {
+      throw new UserError("expected a command: train, evaluate, predict or summary; `lenet --help` explains them.");
+    }
+    await program.parseAsync(args, { from: "user" });
+    return exitCode;
+  } catch (caught) {
+    if (caught instanceof CommanderError && caught.exitCode === EXIT_DONE) return EXIT_DONE;
+    const error = caught instanceof CommanderError ? usageError(caught) : caught;
+    const { line, exitCode: code } = describeError(error);
+    process.stderr.write(`${line}\n`);
+    if (process.env.LENET_DEBUG === "1") process.stderr.write(`${(error as Error).stack}\n`);
+    return code;
+  }
+}
