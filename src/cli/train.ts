@@ -1,0 +1,125 @@
+/** `lenet train`: the recipe. Loads, trains, saves, evaluates. */
+import { resolve } from "node:path";
+import { UserError } from "../errors.ts";
+import { loadModel, optimizers, type Sequential } from "../index.ts";
+import { CsvLog } from "./csv-log.ts";
+import { EXIT_DONE, EXIT_INTERRUPTED } from "./exit-codes.ts";
+import { checkModelName, checkWritable } from "./files.ts";
+import { type Interrupt, watchInterrupt } from "./interrupt.ts";
+import { buildLeNet, loadMnist, type Mnist } from "./lenet.ts";
+import type { TrainOptions } from "./program.ts";
+import type { Logs } from "./progress.ts";
+import { JsonReporter, LineReporter, type Reporter, TerminalReporter } from "./reporter.ts";
+
+const write = (text: string) => void process.stdout.write(text);
+
+function checkOptions(options: TrainOptions): void {
+  checkModelName("--out", options.out);
+  if (options.log !== undefined) {
+    if (resolve(options.log) === resolve(options.out)) {
+      throw new UserError(`--log: ${options.log} is also where --out saves the model; give it another name.`);
+    }
+    checkWritable("--log", options.log);
+  }
+  if (options.model !== undefined && options.conv2Padding !== undefined) {
+    throw new UserError("--conv2-padding: a saved model (--model) has its own; leave one of the two options out.");
+  }
+}
+
+function createReporter(options: TrainOptions, steps: number): Reporter {
+  const plan = { epochs: options.epochs, steps };
+  if (options.json) return new JsonReporter(write);
+  const { stdout, env } = process;
+  if (!stdout.isTTY || env.TERM === "dumb") return new LineReporter(plan, write);
+  const colour = env.NO_COLOR === undefined || env.NO_COLOR === "";
+  const terminal = {
+    write,
+    colour,
+    get columns() {
+      return stdout.columns;
+    },
+  };
+  return new TerminalReporter(plan, terminal);
+}
+
+function createOptimizer({ optimizer, learningRate }: TrainOptions) {
+  const config = learningRate === undefined ? {} : { learningRate };
+  return optimizer === "sgd" ? optimizers.sgd(config) : optimizers.adam(config);
+}
+
+/** The recipe's model, or a saved one; compiled. Options that were given win over what the saved model says. */
+async function createModel(options: TrainOptions): Promise<Sequential> {
+  const isNew = options.model === undefined;
+  const model = isNew
+    ? buildLeNet(options.conv2Padding ?? "same", options.seed)
+    : await loadModel(options.model as string);
+  if (isNew || !model.compiled || options.optimizer !== undefined) {
+    model.compile({ loss: "categorical_crossentropy", optimizer: createOptimizer(options), metrics: ["accuracy"] });
+  } else if (options.learningRate !== undefined) {
+    model.optimizer.learningRate = options.learningRate;
+  }
+  return model;
+}
+
+/** Trains until the end or Ctrl-C, which ends it after the step that runs. */
+async function fitModel(model: Sequential, data: Mnist, options: TrainOptions, interrupt: Interrupt): Promise<void> {
+  const { epochs, batchSize, stepsPerEpoch, threads, seed, shuffle } = options;
+  const whole = Math.ceil(data.train.x.length / batchSize);
+  const reporter = createReporter(options, stepsPerEpoch ?? whole);
+  const log = options.log === undefined ? undefined : new CsvLog(options.log);
+  try {
+    await model.fit(data.train.x, data.train.y, {
+      batchSize,
+      epochs,
+      shuffle,
+      seed,
+      ...(stepsPerEpoch !== undefined && { stepsPerEpoch }),
+      ...(threads !== undefined && { threads }),
+      validationData: [data.test.x, data.test.y],
+      signal: interrupt.signal,
+      callbacks: [
+        {
+          onEpochBegin: (epoch: number) => reporter.epochBegin(epoch + 1),
+          onBatchEnd: (batch: number, logs: Logs) => reporter.batchEnd(batch + 1, logs),
+          onEpochEnd: (epoch: number, logs: Logs) => {
+            reporter.epochEnd(logs);
+            log?.append(epoch, logs);
+          },
+        },
+      ],
+    });
+  } catch (error) {
+    if (!interrupt.signal.aborted || error !== interrupt.signal.reason) throw error;
+  } finally {
+    reporter.close();
+  }
+}
+
+/**
+ * Runs the recipe with the given options; returns the exit code.
+ *
+ * @throws UserError for what cannot be read, written or trained, before training starts where it can be known
+ */
+export async function train(options: TrainOptions): Promise<number> {
+  checkOptions(options);
+  const model = await createModel(options);
+  const data = await loadMnist(options.data);
+  const interrupt = watchInterrupt(() =>
+    process.stderr.write("\nlenet: interrupted; finishing the step and saving (Ctrl-C again ends at once).\n"),
+  );
+  try {
+    await fitModel(model, data, options, interrupt);
+    await model.save(options.out);
+  } finally {
+    interrupt.release();
+  }
+  if (interrupt.signal.aborted) {
+    write(options.json ? `${JSON.stringify({ saved: options.out })}\n` : `Saved to ${options.out}\n`);
+    return EXIT_INTERRUPTED;
+  }
+  const { loss, accuracy } = await model.evaluate(data.test.x, data.test.y, { batchSize: options.batchSize });
+  const end = { test_loss: loss, test_accuracy: accuracy, saved: options.out };
+  const text = `Test loss: ${loss}\nTest accuracy: ${accuracy}\nSaved to ${options.out}`;
+  write(`${options.json ? JSON.stringify(end) : text}\n`);
+  return EXIT_DONE;
+}
