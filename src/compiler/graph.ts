@@ -16,6 +16,10 @@ export class Graph implements GraphBuilder {
     this.nodes.push({ op: op as Op<unknown>, attributes, inputs, outputs });
     return outputs;
   }
+
+  producer(tensor: Tensor): Node | undefined {
+    return this.nodes.find(({ outputs }) => outputs.includes(tensor));
+  }
 }
 
 /** A tensor that the caller fills for each batch: images, targets. `shape` is that of one sample. */

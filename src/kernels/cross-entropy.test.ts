@@ -32,7 +32,6 @@ describe.each([false, true])("sparse: %s", (sparse) => {
         const data = Array.from(randomData(batch * classes, seed, 0), (x) => x * 6);
         const logits = rows(classes, data);
         const probabilities = rows(
-          batch,
           classes,
           data.map((x) => Math.abs(x) / 7),
         );

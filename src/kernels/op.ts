@@ -47,6 +47,8 @@ export interface GraphBuilder {
   apply<Attributes>(op: Op<Attributes>, attributes: Attributes, ...inputs: Tensor[]): Tensor;
   /** Appends an op and returns all of its outputs. */
   applyAll<Attributes>(op: Op<Attributes>, attributes: Attributes, ...inputs: Tensor[]): Tensor[];
+  /** The node that a tensor is an output of; none for inputs and weights. */
+  producer(tensor: Tensor): Node | undefined;
 }
 
 /** One op of a graph, applied to tensors. */

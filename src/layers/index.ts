@@ -1,0 +1,7 @@
+/** The layers: this list is what users call, and what a saved model's class names are looked up in. */
+export { activation } from "./activation.ts";
+export { conv2d } from "./conv2d.ts";
+export { dense } from "./dense.ts";
+export { flatten } from "./flatten.ts";
+export { input } from "./input.ts";
+export { maxPooling2d } from "./max-pooling2d.ts";

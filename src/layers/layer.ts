@@ -1,0 +1,61 @@
+/**
+ * What a layer is: its configuration, the shapes of its output and weights, and the ops that it lowers to. A layer holds
+ * no state; the model that it is added to names it and owns its weights. Shapes leave the batch dimension out.
+ */
+import type { Config } from "../arguments.ts";
+import type { Initializer } from "../initializers.ts";
+import type { GraphBuilder, Shape, Tensor } from "../kernels/op.ts";
+
+export interface WeightSpec {
+  /** Keras's name of the weight: kernel, bias. */
+  readonly name: string;
+  readonly shape: Shape;
+  readonly initializer: Initializer;
+}
+
+export interface Layer {
+  /** Keras's class name. */
+  readonly className: string;
+  /** The name that the user chose; else the model finds one. */
+  readonly name?: string;
+  /**
+   * Shape of the output for an input of this shape.
+   *
+   * @throws UserError, beginning with `where`, for an input that the layer cannot take.
+   */
+  outputShape(input: Shape, where: string): Shape;
+  /** The trainable weights, in Keras's order. */
+  weights(input: Shape): readonly WeightSpec[];
+  /** Appends the layer's ops to a graph. */
+  lower(graph: GraphBuilder, x: Tensor, weights: readonly Tensor[], training: boolean): Tensor;
+  /** What Keras's `get_config` gives, less what is the same for all layers. */
+  getConfig(): Config;
+}
+
+/** Options that all layers have. */
+export interface LayerOptions {
+  /** Name of the layer, unique in its model. */
+  readonly name?: string;
+}
+
+/** A factory of layers that also knows Keras's class name and how to read Keras's config. */
+export interface LayerType<Options> {
+  (...options: object extends Options ? [options?: Options] : [options: Options]): Layer;
+  readonly className: string;
+  /** The options that a Keras config stands for; they are checked when the layer is made. */
+  readonly optionsOf: (config: Config) => Options;
+}
+
+/** Makes a layer's factory. */
+export function defineLayer<Options extends LayerOptions>(
+  className: string,
+  create: (options: Options) => Omit<Layer, "className" | "name">,
+  optionsOf: (config: Config) => Options,
+): LayerType<Options> {
+  const factory = (options: Options = {} as Options): Layer => ({
+    className,
+    ...(options.name !== undefined && { name: options.name }),
+    ...create(options),
+  });
+  return Object.assign(factory, { className, optionsOf });
+}

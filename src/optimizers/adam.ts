@@ -1,0 +1,42 @@
+import { numberIn } from "../arguments.ts";
+import { adamUpdate } from "../kernels/adam.ts";
+import { commonConfig, learningRateOf, type Optimizer } from "./optimizer.ts";
+
+export interface AdamOptions {
+  /** Default 0.001. */
+  readonly learningRate?: number;
+  /** Decay of the first moment; default 0.9. */
+  readonly beta1?: number;
+  /** Decay of the second moment; default 0.999. */
+  readonly beta2?: number;
+  /** Added to the root of the second moment; default 1e-7. */
+  readonly epsilon?: number;
+}
+
+/** Adam (Kingma & Ba 2015) with Keras's defaults. https://keras.io/api/optimizers/adam/ */
+export function adam(options: AdamOptions = {}): Optimizer {
+  const decay = (name: "beta1" | "beta2", fallback: number) =>
+    numberIn("adam", name, options[name] ?? fallback, { min: 0, below: 1, expected: "a number from 0 to below 1" });
+  const beta1 = decay("beta1", 0.9);
+  const beta2 = decay("beta2", 0.999);
+  const epsilon = numberIn("adam", "epsilon", options.epsilon ?? 1e-7, { min: 0, expected: "a number of at least 0" });
+  return {
+    className: "Adam",
+    learningRate: learningRateOf("adam", options.learningRate ?? 0.001),
+    iterations: 0,
+    slotNames: ["momentum", "velocity"],
+    scalarCount: 1,
+    stepScalars() {
+      const step = this.iterations + 1;
+      return [(this.learningRate * Math.sqrt(1 - beta2 ** step)) / (1 - beta1 ** step)];
+    },
+    update(graph, parameter, gradient, [momentum, velocity], scalars) {
+      graph.applyAll(adamUpdate, { beta1, beta2, epsilon }, parameter, gradient, momentum!, velocity!, scalars);
+    },
+    getConfig() {
+      const { learningRate } = this;
+      const own = { beta_1: beta1, beta_2: beta2, epsilon, amsgrad: false };
+      return { name: "adam", learning_rate: learningRate, ...commonConfig, ...own };
+    },
+  };
+}
