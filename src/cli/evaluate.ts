@@ -2,7 +2,7 @@
 import { loadModel } from "../index.ts";
 import { EXIT_DONE } from "./exit-codes.ts";
 import { loadMnist } from "./lenet.ts";
-import type { EvaluateOptions } from "./program.ts";
+import type { EvaluateOptions } from "./options.ts";
 
 /** Prints the test loss and accuracy of a saved model; returns the exit code. */
 export async function evaluate(path: string, options: EvaluateOptions): Promise<number> {

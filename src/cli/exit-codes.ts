@@ -3,9 +3,9 @@ import { UserError } from "../errors.ts";
 
 export const EXIT_DONE = 0;
 /** A defect of ours. */
-export const EXIT_DEFECT = 1;
+const EXIT_DEFECT = 1;
 /** The user's mistake. */
-export const EXIT_MISTAKE = 2;
+const EXIT_MISTAKE = 2;
 /** Ended by Ctrl-C: 128 + SIGINT, as shells report it. */
 export const EXIT_INTERRUPTED = 130;
 

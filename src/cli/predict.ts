@@ -6,7 +6,7 @@ import { loadModel, NDArray } from "../index.ts";
 import { EXIT_DONE } from "./exit-codes.ts";
 import { readBytes } from "./files.ts";
 import { scaleImages } from "./lenet.ts";
-import type { PredictOptions } from "./program.ts";
+import type { PredictOptions } from "./options.ts";
 
 const FIELD = 28 * 28;
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { InternalError, UserError } from "../errors.ts";
-import { type Commands, runCommandLine, type TrainOptions } from "./program.ts";
+import type { TrainOptions } from "./options.ts";
+import { type Commands, runCommandLine } from "./program.ts";
 
 const calls: unknown[][] = [];
 const record =

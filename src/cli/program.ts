@@ -7,33 +7,7 @@ import { Command, CommanderError } from "commander";
 import { UserError } from "../errors.ts";
 import { countOf, oneOf, positiveOf, seedOf } from "./arguments.ts";
 import { describeError, EXIT_DONE } from "./exit-codes.ts";
-
-export interface TrainOptions {
-  readonly epochs: number;
-  readonly batchSize: number;
-  /** Undefined: the optimizer's own, or that of the model that is trained further. */
-  readonly learningRate?: number;
-  readonly optimizer?: "adam" | "sgd";
-  readonly seed: number;
-  readonly threads?: number;
-  readonly data: string;
-  readonly conv2Padding?: "same" | "valid";
-  readonly model?: string;
-  readonly stepsPerEpoch?: number;
-  readonly shuffle: boolean;
-  readonly out: string;
-  readonly log?: string;
-  readonly json?: boolean;
-}
-
-export interface EvaluateOptions {
-  readonly data: string;
-  readonly json?: boolean;
-}
-
-export interface PredictOptions {
-  readonly json?: boolean;
-}
+import type { EvaluateOptions, PredictOptions, TrainOptions } from "./options.ts";
 
 /** The commands' work; each resolves to the exit code. */
 export interface Commands {
@@ -43,7 +17,7 @@ export interface Commands {
   summary(model: string): Promise<number>;
 }
 
-export const DEFAULT_SEED = 1;
+const DEFAULT_SEED = 1;
 const MOST_THREADS = 64;
 
 const COMMANDS: Commands = {
@@ -80,7 +54,7 @@ function addTrain(program: Command, run: (work: Promise<number>) => Promise<void
 }
 
 /** The whole program; `finish` receives the exit code of the command that ran. */
-export function createProgram(commands: Commands, finish: (exitCode: number) => void): Command {
+function createProgram(commands: Commands, finish: (exitCode: number) => void): Command {
   const run = async (work: Promise<number>) => finish(await work);
   const program = new Command("lenet")
     .description("Keras's LeNet-on-MNIST workflow, trained by WebAssembly compiled from the model.")

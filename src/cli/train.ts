@@ -7,7 +7,7 @@ import { EXIT_DONE, EXIT_INTERRUPTED } from "./exit-codes.ts";
 import { checkModelName, checkWritable } from "./files.ts";
 import { type Interrupt, watchInterrupt } from "./interrupt.ts";
 import { buildLeNet, loadMnist, type Mnist } from "./lenet.ts";
-import type { TrainOptions } from "./program.ts";
+import type { TrainOptions } from "./options.ts";
 import type { Logs } from "./progress.ts";
 import { JsonReporter, LineReporter, type Reporter, TerminalReporter } from "./reporter.ts";
 

@@ -126,7 +126,7 @@ function slideExtreme(plane: Plane, radius: number, pick: (a: number, b: number)
 }
 
 /** Fills in everything narrower than the window: morphological closing for dark ink, opening for light ink. */
-export function fillNarrow(plane: Plane, radius: number, darkInk: boolean): Plane {
+function fillNarrow(plane: Plane, radius: number, darkInk: boolean): Plane {
   const [first, second] = darkInk ? [Math.max, Math.min] : [Math.min, Math.max];
   return slideExtreme(slideExtreme(plane, radius, first), radius, second);
 }

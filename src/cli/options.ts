@@ -1,0 +1,28 @@
+/** The options of each command, as `program.ts` reads them. */
+
+export interface TrainOptions {
+  readonly epochs: number;
+  readonly batchSize: number;
+  /** Undefined: the optimizer's own, or that of the model that is trained further. */
+  readonly learningRate?: number;
+  readonly optimizer?: "adam" | "sgd";
+  readonly seed: number;
+  readonly threads?: number;
+  readonly data: string;
+  readonly conv2Padding?: "same" | "valid";
+  readonly model?: string;
+  readonly stepsPerEpoch?: number;
+  readonly shuffle: boolean;
+  readonly out: string;
+  readonly log?: string;
+  readonly json?: boolean;
+}
+
+export interface EvaluateOptions {
+  readonly data: string;
+  readonly json?: boolean;
+}
+
+export interface PredictOptions {
+  readonly json?: boolean;
+}
