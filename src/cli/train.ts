@@ -8,7 +8,6 @@ import { checkModelName, checkWritable } from "./files.ts";
 import { type Interrupt, watchInterrupt } from "./interrupt.ts";
 import { buildLeNet, loadMnist, type Mnist } from "./lenet.ts";
 import type { TrainOptions } from "./options.ts";
-import type { Logs } from "./progress.ts";
 import { JsonReporter, LineReporter, type Reporter, TerminalReporter } from "./reporter.ts";
 
 const write = (text: string) => void process.stdout.write(text);
@@ -65,7 +64,7 @@ async function createModel(options: TrainOptions): Promise<Sequential> {
 async function fitModel(model: Sequential, data: Mnist, options: TrainOptions, interrupt: Interrupt): Promise<void> {
   const { epochs, batchSize, stepsPerEpoch, threads, seed, shuffle } = options;
   const whole = Math.ceil(data.train.x.length / batchSize);
-  const reporter = createReporter(options, stepsPerEpoch ?? whole);
+  const reporter = createReporter(options, Math.min(stepsPerEpoch ?? whole, whole));
   const log = options.log === undefined ? undefined : new CsvLog(options.log);
   try {
     await model.fit(data.train.x, data.train.y, {
@@ -79,9 +78,9 @@ async function fitModel(model: Sequential, data: Mnist, options: TrainOptions, i
       signal: interrupt.signal,
       callbacks: [
         {
-          onEpochBegin: (epoch: number) => reporter.epochBegin(epoch + 1),
-          onBatchEnd: (batch: number, logs: Logs) => reporter.batchEnd(batch + 1, logs),
-          onEpochEnd: (epoch: number, logs: Logs) => {
+          onEpochBegin: (epoch) => reporter.epochBegin(epoch + 1),
+          onBatchEnd: (batch, logs) => reporter.batchEnd(batch + 1, logs),
+          onEpochEnd: (epoch, logs) => {
             reporter.epochEnd(logs);
             log?.append(epoch, logs);
           },
