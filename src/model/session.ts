@@ -38,6 +38,16 @@ export class Session {
     this.batchSize = batchSize;
   }
 
+  /** Whether a tensor has its place in this session's memory. */
+  holds(tensor: Tensor): boolean {
+    return this.#operands.has(tensor);
+  }
+
+  /** False once a thread has failed or the session is closed. */
+  get isUsable(): boolean {
+    return this.#machine.isUsable;
+  }
+
   /**
    * A live view of a tensor's memory: a state tensor's elements, or those of `batchSize` samples of a batched input,
    * targets or output. Write inputs and weights through it, read outputs and results.

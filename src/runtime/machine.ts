@@ -74,6 +74,11 @@ export class Machine {
     abandoned.register(this, workers, this);
   }
 
+  /** False once a thread has failed or the machine is closed. */
+  get isUsable(): boolean {
+    return this.#failure === undefined;
+  }
+
   /**
    * Runs a program on the first `batch` samples, on all threads, and returns when it is done.
    *

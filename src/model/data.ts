@@ -1,0 +1,90 @@
+/** What goes into a model: checked once, then copied batch by batch into the engine's memory. */
+
+import { show } from "../arguments.ts";
+import { formatShape, NDArray, sizeOf } from "../array.ts";
+import { UserError } from "../errors.ts";
+import type { Buffer, Shape } from "../kernels/op.ts";
+import type { Loss } from "../losses.ts";
+
+/** Inputs and, where there is a loss, targets of the same number of samples. */
+export interface Samples {
+  readonly count: number;
+  readonly x: NDArray;
+  readonly y: NDArray;
+}
+
+/** Checks inputs against the shape of one sample. `layer` is the layer that takes them. */
+export function checkInputs(where: string, x: unknown, shape: Shape, layer: string): NDArray {
+  if (!(x instanceof NDArray)) throw new UserError(`${where}: x must be an NDArray, got ${describe(x)}.`);
+  const matches = x.shape.length === shape.length + 1 && shape.every((size, axis) => x.shape[axis + 1] === size);
+  if (!matches) {
+    throw new UserError(
+      `${where}: layer "${layer}" expects x of shape ${formatShape([null, ...shape])}, got ${formatShape(x.shape)}; ` +
+        `reshape x before.`,
+    );
+  }
+  if (x.length === 0) throw new UserError(`${where}: x has no samples.`);
+  return x;
+}
+
+/** Checks targets against the loss and the model's output of shape `output`, made by `layer`. */
+export function checkTargets(where: string, y: unknown, loss: Loss, output: Shape, layer: string): NDArray {
+  if (!(y instanceof NDArray)) throw new UserError(`${where}: y must be an NDArray, got ${describe(y)}.`);
+  const { shape } = loss.target(output);
+  if (loss.sparse) return checkLabels(where, y, output[0]!, layer);
+  const matches = y.shape.length === shape.length + 1 && shape.every((size, axis) => y.shape[axis + 1] === size);
+  if (!matches) {
+    const hint = y.shape.length === 1 ? "; make it with toCategorical, or use sparse_categorical_crossentropy" : "";
+    throw new UserError(
+      `${where}: ${loss.name} of layer "${layer}" expects y of shape ${formatShape([null, ...shape])}, ` +
+        `got ${formatShape(y.shape)}${hint}.`,
+    );
+  }
+  return y;
+}
+
+function checkLabels(where: string, y: NDArray, classes: number, layer: string): NDArray {
+  if (y.size !== y.length) {
+    throw new UserError(
+      `${where}: sparse_categorical_crossentropy expects y of shape (None,), got ${formatShape(y.shape)}; ` +
+        `one-hot targets belong to categorical_crossentropy.`,
+    );
+  }
+  const wrong = y.data.findIndex((label) => !(Number.isInteger(label) && label >= 0 && label < classes));
+  if (wrong >= 0) {
+    throw new UserError(
+      `${where}: y[${wrong}] is ${y.data[wrong]}; layer "${layer}" has ${classes} classes, so labels must be integers ` +
+        `from 0 to ${classes - 1}.`,
+    );
+  }
+  return y;
+}
+
+export function checkLengths(where: string, x: NDArray, y: NDArray): Samples {
+  if (x.length === y.length) return { count: x.length, x, y };
+  throw new UserError(`${where}: x has ${x.length} samples, y has ${y.length}; they must be equally many.`);
+}
+
+function describe(value: unknown): string {
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name}; wrap it: new NDArray(data, shape)`;
+  return Array.isArray(value) ? "an array; wrap it: new NDArray(Float32Array.from(...), shape)" : show(value);
+}
+
+/** Copies rows `order[start…]`, or `start…` where there is no order, into memory one after another. */
+export function copyRows(
+  target: Buffer,
+  source: NDArray,
+  start: number,
+  count: number,
+  order: Uint32Array | undefined,
+): void {
+  const row = sizeOf(source.shape.slice(1));
+  if (!order) {
+    target.set(source.data.subarray(start * row, (start + count) * row));
+    return;
+  }
+  for (let i = 0; i < count; i++) {
+    const index = order[start + i]!;
+    target.set(source.data.subarray(index * row, (index + 1) * row), i * row);
+  }
+}

@@ -1,0 +1,216 @@
+/** The training loop, and evaluation: batches in, means out. */
+import { numberIn, positiveInteger } from "../arguments.ts";
+import { UserError } from "../errors.ts";
+import type { Tensor } from "../kernels/op.ts";
+import { permutation } from "../random.ts";
+import { yieldToEventLoop } from "../runtime/host.ts";
+import type { Callback, History, Logs } from "./callbacks.ts";
+import { copyRows, type Samples } from "./data.ts";
+import type { Session } from "./session.ts";
+
+/** The event loop has its turn at least this often, in milliseconds, so that timers and signals are not kept waiting. */
+const TURN_MILLISECONDS = 30;
+
+/** What the loops need of a compiled model. */
+export interface Steps {
+  readonly session: Session;
+  readonly input: Tensor;
+  readonly targets: Tensor;
+  readonly results: Tensor;
+  /** Names of the results: loss, then the metrics. */
+  readonly names: readonly string[];
+  /** Writes the scalars of the coming update. */
+  beforeUpdate(): void;
+  /** Counts the update. */
+  afterUpdate(): void;
+}
+
+export interface Plan {
+  readonly batchSize: number;
+  readonly epochs: number;
+  readonly initialEpoch: number;
+  readonly shuffle: boolean;
+  readonly seed: number;
+  /** Fewer steps an epoch than the data has. */
+  readonly stepsPerEpoch: number | undefined;
+  readonly validation: Samples | undefined;
+  readonly callbacks: readonly Callback[];
+  readonly signal: AbortSignal | undefined;
+  /** Asked after each step and epoch: true ends training. */
+  isStopped(): boolean;
+  /** Called at the end of each epoch whose losses were numbers. */
+  keepGoodState(): void;
+  /** Called when a loss is not a number, before the error. */
+  onNotANumber(): void;
+}
+
+/** Sums over batches, as means. */
+class Means {
+  readonly #names: readonly string[];
+  readonly #sums: number[];
+  #count = 0;
+
+  constructor(names: readonly string[]) {
+    this.#names = names;
+    this.#sums = names.map(() => 0);
+  }
+
+  add(sums: ArrayLike<number>, count: number): void {
+    this.#sums.forEach((_, i) => {
+      this.#sums[i]! += sums[i]!;
+    });
+    this.#count += count;
+  }
+
+  logs(prefix = ""): Logs {
+    return Object.fromEntries(this.#names.map((name, i) => [prefix + name, this.#sums[i]! / this.#count]));
+  }
+}
+
+/** Gives the event loop its turn when it is due. */
+function turnKeeper(): () => Promise<void> {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last < TURN_MILLISECONDS) return;
+    await yieldToEventLoop();
+    last = performance.now();
+  };
+}
+
+/** One update on `count` samples from `start`; returns the sums of the results. */
+export async function trainStep(
+  steps: Steps,
+  { x, y }: Samples,
+  start: number,
+  count: number,
+  order?: Uint32Array,
+): Promise<Float32Array> {
+  const { session } = steps;
+  copyRows(session.view(steps.input), x, start, count, order);
+  copyRows(session.view(steps.targets), y, start, count, order);
+  steps.beforeUpdate();
+  await session.run("trainStep", count);
+  steps.afterUpdate();
+  return session.view(steps.results) as Float32Array;
+}
+
+export async function trainingLoop(steps: Steps, samples: Samples, plan: Plan): Promise<History> {
+  const history: History = { epoch: [], history: {} };
+  for (const callback of plan.callbacks) await callback.onTrainBegin?.();
+  for (let epoch = plan.initialEpoch; epoch < plan.epochs && !plan.isStopped(); epoch++) {
+    for (const callback of plan.callbacks) await callback.onEpochBegin?.(epoch);
+    const logs = await trainEpoch(steps, samples, plan, epoch);
+    if (plan.validation) {
+      const { batchSize, signal } = plan;
+      Object.assign(logs, await evaluationLoop(steps, plan.validation, { batchSize, signal, prefix: "val_" }));
+    }
+    history.epoch.push(epoch);
+    for (const [name, value] of Object.entries(logs)) {
+      history.history[name] ??= [];
+      history.history[name].push(value);
+    }
+    plan.keepGoodState();
+    for (const callback of plan.callbacks) await callback.onEpochEnd?.(epoch, logs);
+  }
+  for (const callback of plan.callbacks) await callback.onTrainEnd?.();
+  return history;
+}
+
+async function trainEpoch(steps: Steps, samples: Samples, plan: Plan, epoch: number): Promise<Logs> {
+  const { batchSize, callbacks, signal } = plan;
+  const order = plan.shuffle ? permutation(samples.count, plan.seed, epoch) : undefined;
+  const available = Math.ceil(samples.count / batchSize);
+  const count = Math.min(plan.stepsPerEpoch ?? available, available);
+  const means = new Means(steps.names);
+  const turn = turnKeeper();
+  for (let batch = 0; batch < count && !plan.isStopped(); batch++) {
+    signal?.throwIfAborted();
+    for (const callback of callbacks) await callback.onBatchBegin?.(batch);
+    const start = batch * batchSize;
+    const size = Math.min(batchSize, samples.count - start);
+    const sums = await trainStep(steps, samples, start, size, order);
+    if (!Number.isFinite(sums[0])) {
+      plan.onNotANumber();
+      throw notANumber(sums[0]! / size, epoch, batch);
+    }
+    means.add(sums, size);
+    for (const callback of callbacks) await callback.onBatchEnd?.(batch, means.logs());
+    await turn();
+  }
+  signal?.throwIfAborted();
+  return means.logs();
+}
+
+export function notANumber(loss: number, epoch: number, batch: number): UserError {
+  return new UserError(
+    `fit: the loss became ${loss} at epoch ${epoch + 1}, step ${batch + 1}; ` +
+      `lower the learning rate, and look for values in the data that are not finite.`,
+  );
+}
+
+interface EvaluationOptions {
+  readonly batchSize: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly prefix?: string;
+}
+
+/** Means of the loss and the metrics over all samples. */
+export async function evaluationLoop(
+  steps: Steps,
+  { count, x, y }: Samples,
+  { batchSize, signal, prefix = "" }: EvaluationOptions,
+): Promise<Logs> {
+  const { session } = steps;
+  const means = new Means(steps.names);
+  const turn = turnKeeper();
+  for (let start = 0; start < count; start += batchSize) {
+    signal?.throwIfAborted();
+    const size = Math.min(batchSize, count - start);
+    copyRows(session.view(steps.input), x, start, size, undefined);
+    copyRows(session.view(steps.targets), y, start, size, undefined);
+    await session.run("evaluateStep", size);
+    means.add(session.view(steps.results) as Float32Array, size);
+    await turn();
+  }
+  return means.logs(prefix);
+}
+
+/** The outputs for all samples, one after another. */
+export async function predictionLoop(
+  session: Session,
+  { input, output }: { input: Tensor; output: Tensor },
+  x: Samples["x"],
+  { batchSize, signal }: { batchSize: number; signal: AbortSignal | undefined },
+): Promise<Float32Array> {
+  const row = session.view(output).length / session.batchSize;
+  const result = new Float32Array(x.length * row);
+  const turn = turnKeeper();
+  for (let start = 0; start < x.length; start += batchSize) {
+    signal?.throwIfAborted();
+    const size = Math.min(batchSize, x.length - start);
+    copyRows(session.view(input), x, start, size, undefined);
+    await session.run("forward", size);
+    result.set((session.view(output) as Float32Array).subarray(0, size * row), start * row);
+    await turn();
+  }
+  return result;
+}
+
+/** Checks the numbers of `fit`'s options. */
+export function checkCounts(options: {
+  batchSize?: number;
+  epochs?: number;
+  initialEpoch?: number;
+  stepsPerEpoch?: number;
+  threads?: number;
+}): { batchSize: number; epochs: number; initialEpoch: number } {
+  const { stepsPerEpoch, threads } = options;
+  if (stepsPerEpoch !== undefined) positiveInteger("fit", "stepsPerEpoch", stepsPerEpoch);
+  if (threads !== undefined) positiveInteger("fit", "threads", threads);
+  const initialEpoch = numberIn("fit", "initialEpoch", options.initialEpoch ?? 0, { min: 0 });
+  return {
+    batchSize: positiveInteger("fit", "batchSize", options.batchSize ?? 32),
+    epochs: positiveInteger("fit", "epochs", options.epochs ?? 1),
+    initialEpoch,
+  };
+}

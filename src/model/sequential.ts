@@ -1,0 +1,413 @@
+/**
+ * The model: a chain of layers with their weights, and what one does with it. The loops are in `fit.ts`, the state in
+ * `variables.ts`, Keras's formats in `serialize.ts`. https://keras.io/api/models/sequential/
+ */
+import { positiveInteger, show } from "../arguments.ts";
+import { formatShape, NDArray } from "../array.ts";
+import { batchTensor, stateTensor } from "../compiler/graph.ts";
+import type { Network } from "../compiler/network.ts";
+import { UserError } from "../errors.ts";
+import { elementsOf, type Shape, type Tensor } from "../kernels/op.ts";
+import type { Layer } from "../layers/layer.ts";
+import { type Loss, toLoss } from "../losses.ts";
+import { type Metric, toMetric } from "../metrics.ts";
+import { type Optimizer, toOptimizer } from "../optimizers/index.ts";
+import { freshSeed, generator } from "../random.ts";
+import { writeFileAtomic } from "../runtime/files.ts";
+import type { Callback, History, Logs } from "./callbacks.ts";
+import { checkInputs, checkLengths, checkTargets, type Samples } from "./data.ts";
+import { checkCounts, evaluationLoop, notANumber, predictionLoop, type Steps, trainingLoop, trainStep } from "./fit.ts";
+import { formatSummary } from "./summary.ts";
+import { Variables } from "./variables.ts";
+
+export interface SequentialOptions {
+  /** Default "sequential". */
+  readonly name?: string;
+  /** Decides the first weights and the order of the samples. Default: a new one for each model. */
+  readonly seed?: number;
+}
+
+export interface CompileOptions {
+  /** "categorical_crossentropy", "sparse_categorical_crossentropy", or one of `losses`. */
+  readonly loss: string | Loss;
+  /** "adam" (default), "sgd", or one of `optimizers`. */
+  readonly optimizer?: string | Optimizer;
+  /** "accuracy" or nothing. */
+  readonly metrics?: readonly string[];
+}
+
+/** A pair of inputs and targets. */
+export type Dataset = readonly [x: NDArray, y: NDArray];
+
+export interface RunOptions {
+  /** Samples a step; default 32. */
+  readonly batchSize?: number;
+  /** Default: as many as there are processors, at most 16. */
+  readonly threads?: number;
+  /** Ends the run after the step that is under way; the promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface FitOptions extends RunOptions {
+  /** The epoch to stop before; default 1. */
+  readonly epochs?: number;
+  /** The epoch to begin with, counted from 0; default 0. */
+  readonly initialEpoch?: number;
+  /** At most this many steps of each epoch. */
+  readonly stepsPerEpoch?: number;
+  /** A new order of the samples for each epoch; default true. */
+  readonly shuffle?: boolean;
+  /** Decides the orders; default: the model's. The order of an epoch depends on the seed and its number alone. */
+  readonly seed?: number;
+  readonly validationData?: Dataset;
+  readonly callbacks?: readonly Callback[];
+  /** Where the loss is not a number, go back to the state after the last good epoch before failing. Default false. */
+  readonly restoreOnNaN?: boolean;
+}
+
+/** A layer in its place: with its name, shapes and weights. */
+export interface PlacedLayer {
+  readonly layer: Layer;
+  readonly name: string;
+  readonly inputShape: Shape;
+  readonly outputShape: Shape;
+  readonly weights: readonly { readonly name: string; readonly tensor: Tensor }[];
+}
+
+/** What `compile` decides. */
+export interface Compiled {
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  readonly metrics: readonly Metric[];
+  /** For each weight, in order, the optimizer's state. */
+  readonly slots: readonly (readonly Tensor[])[];
+  readonly scalars: Tensor;
+  readonly results: Tensor;
+  readonly targets: Tensor;
+}
+
+export class Sequential {
+  readonly name: string;
+  /** Set it in a callback to end training after the step that is under way. */
+  stopTraining = false;
+  /** @internal */
+  readonly placed: PlacedLayer[] = [];
+  /** @internal */
+  readonly variables = new Variables();
+  /** @internal */
+  compiled: Compiled | undefined;
+  readonly #seed: number;
+  #networks: { forward: Network; training?: Network } | undefined;
+
+  /** @throws UserError for layers that do not fit together. */
+  constructor(layers: readonly Layer[] = [], { name = "sequential", seed = freshSeed() }: SequentialOptions = {}) {
+    if (!Number.isSafeInteger(seed) || seed < 0) {
+      throw new UserError(`Sequential: seed must be an integer of at least 0, got ${show(seed)}.`);
+    }
+    this.name = name;
+    this.#seed = seed;
+    for (const layer of layers) this.add(layer);
+  }
+
+  /** Appends a layer and creates its weights. The first layer must be an input. */
+  add(layer: Layer): void {
+    const previous = this.placed.at(-1);
+    const name = layer.name ?? this.#freeName(layer.className);
+    if (!previous && layer.className !== "InputLayer") {
+      throw new UserError(`Sequential: the first layer must be layers.input({ shape }), got ${layer.className}.`);
+    }
+    if (this.placed.some((placed) => placed.name === name)) {
+      throw new UserError(`Sequential: two layers are named "${name}"; names must be unique.`);
+    }
+    const inputShape = previous?.outputShape ?? [];
+    const outputShape = layer.outputShape(inputShape, `layer "${name}"`);
+    const weights = layer.weights(inputShape).map((spec, index) => {
+      const tensor = stateTensor(`${this.name}/${name}/${spec.name}`, spec.shape);
+      const random = generator(this.#seed, this.placed.length, index);
+      this.variables.add(tensor, spec.initializer.create(spec.shape, random));
+      return { name: spec.name, tensor };
+    });
+    this.placed.push({ layer, name, inputShape, outputShape, weights });
+    this.#networks = undefined;
+    this.compiled = undefined;
+  }
+
+  /** Keras's default name: the class in snake case, counted from the second on. */
+  #freeName(className: string): string {
+    const base = className.replace(/([a-z0-9])([A-Z][a-z])/g, "$1_$2").toLowerCase();
+    const taken = new Set(this.placed.map(({ name }) => name));
+    for (let count = 0; ; count++) {
+      const name = count === 0 ? base : `${base}_${count}`;
+      if (!taken.has(name)) return name;
+    }
+  }
+
+  /** The weights' tensors, in Keras's order. @internal */
+  get parameters(): Tensor[] {
+    return this.placed.flatMap(({ weights }) => weights.map(({ tensor }) => tensor));
+  }
+
+  /** Shape of one sample that the model takes. */
+  get inputShape(): Shape {
+    return this.#first("inputShape").outputShape;
+  }
+
+  /** Shape of one sample's output. */
+  get outputShape(): Shape {
+    return this.#first("outputShape") && this.placed.at(-1)!.outputShape;
+  }
+
+  /** The input layer; a model of fewer than two layers computes nothing. */
+  #first(where: string): PlacedLayer {
+    if (this.placed.length >= 2) return this.placed[0]!;
+    throw new UserError(`${where}: the model has no layers; add layers.input(...) and at least one more.`);
+  }
+
+  /** The optimizer; its learning rate may be changed at any time. */
+  get optimizer(): Optimizer | undefined {
+    return this.compiled?.optimizer;
+  }
+
+  /**
+   * Chooses loss, optimizer and metrics. State of an earlier optimizer is forgotten, weights stay.
+   *
+   * @throws UserError for an unknown name, or an output that the loss cannot take.
+   */
+  compile({ loss: lossOption, optimizer: optimizerOption = "adam", metrics: names = [] }: CompileOptions): void {
+    this.#first("compile");
+    const loss = toLoss(lossOption);
+    const optimizer = toOptimizer(optimizerOption);
+    const metrics = names.map((name) => toMetric(name, loss));
+    const target = loss.target(this.outputShape);
+    const prefix = optimizer.className.toLowerCase();
+    const slots = this.parameters.map((parameter) =>
+      optimizer.slotNames.map((slot) => {
+        const tensor = stateTensor(`${prefix}/${parameter.name.replaceAll("/", "_")}_${slot}`, parameter.shape);
+        this.variables.add(tensor, new Float32Array(elementsOf(parameter.shape)));
+        return tensor;
+      }),
+    );
+    this.compiled = {
+      loss,
+      optimizer,
+      metrics,
+      slots,
+      targets: batchTensor("targets", target.shape, target.dtype),
+      scalars: stateTensor("scalars", [optimizer.scalarCount]),
+      results: stateTensor("results", [1 + metrics.length]),
+    };
+    this.#networks = undefined;
+  }
+
+  #compiled(where: string): Compiled {
+    if (this.compiled) return this.compiled;
+    throw new UserError(`${where}: the model is not compiled; call model.compile({ loss, optimizer, metrics }) first.`);
+  }
+
+  /** The network without and, once compiled, with training; one object each, so that sessions can be kept. */
+  #network(): { forward: Network; training?: Network } {
+    if (this.#networks) return this.#networks;
+    const input = batchTensor("input", this.inputShape);
+    const output = batchTensor("output", this.outputShape);
+    const forward: Network = {
+      input,
+      output,
+      parameters: this.parameters,
+      forward: (graph, x, training) =>
+        this.placed.reduce((value, { layer, weights }) => {
+          return layer.lower(
+            graph,
+            value,
+            weights.map(({ tensor }) => tensor),
+            training,
+          );
+        }, x),
+    };
+    const { compiled } = this;
+    if (!compiled) {
+      this.#networks = { forward };
+      return this.#networks;
+    }
+    const { loss, metrics, ...tensors } = compiled;
+    const training = {
+      ...tensors,
+      loss: loss.lower,
+      metrics: metrics.map(({ lower }) => lower),
+    };
+    this.#networks = { forward, training: { ...forward, training } };
+    return this.#networks;
+  }
+
+  async #steps(where: string, options: RunOptions, samples: number): Promise<Steps> {
+    const { optimizer, metrics, targets, scalars, results } = this.#compiled(where);
+    const batchSize = Math.min(positiveInteger(where, "batchSize", options.batchSize ?? 32), samples);
+    const network = this.#network().training!;
+    const session = await this.variables.session(network, { batchSize, threads: options.threads });
+    return {
+      session,
+      input: network.input,
+      targets,
+      results,
+      names: ["loss", ...metrics.map(({ name }) => name)],
+      beforeUpdate: () => session.view(scalars).set(optimizer.stepScalars()),
+      afterUpdate: () => {
+        optimizer.iterations++;
+      },
+    };
+  }
+
+  #samples(where: string, x: NDArray, y: NDArray): Samples {
+    const { loss } = this.#compiled(where);
+    const inputs = checkInputs(where, x, this.inputShape, this.placed[1]!.name);
+    const targets = checkTargets(where, y, loss, this.outputShape, this.placed.at(-1)!.name);
+    return checkLengths(where, inputs, targets);
+  }
+
+  /**
+   * Trains the model. https://keras.io/api/models/model_training_apis/#fit-method
+   *
+   * @param x inputs (n, …) of any type; computed with as float32
+   * @param y targets (n, classes), or (n) for a sparse loss
+   * @returns the means of loss and metrics of each epoch
+   * @throws UserError for data or options that do not fit, before anything is trained, or for a loss that is not a number
+   */
+  async fit(x: NDArray, y: NDArray, options: FitOptions = {}): Promise<History> {
+    const samples = this.#samples("fit", x, y);
+    const counts = checkCounts(options);
+    const validation = options.validationData && this.#samples("fit: validationData", ...options.validationData);
+    const largest = Math.max(samples.count, validation?.count ?? 0);
+    options.signal?.throwIfAborted();
+    const steps = await this.#steps("fit", options, largest);
+    let good = options.restoreOnNaN ? this.#state() : undefined;
+    this.stopTraining = false;
+    return trainingLoop(steps, samples, {
+      ...counts,
+      shuffle: options.shuffle ?? true,
+      seed: options.seed ?? this.#seed,
+      stepsPerEpoch: options.stepsPerEpoch,
+      validation,
+      callbacks: options.callbacks ?? [],
+      signal: options.signal,
+      isStopped: () => this.stopTraining,
+      keepGoodState: () => {
+        if (good) good = this.#state();
+      },
+      onNotANumber: () => good?.restore(),
+    });
+  }
+
+  /** The present weights and optimizer state, to go back to. */
+  #state(): { restore(): void } {
+    const { optimizer } = this.compiled!;
+    const { iterations } = optimizer;
+    const snapshot = this.variables.snapshot();
+    return {
+      restore: () => {
+        this.variables.restore(snapshot);
+        optimizer.iterations = iterations;
+      },
+    };
+  }
+
+  /**
+   * One update on one batch. https://keras.io/api/models/model_training_apis/#trainonbatch-method
+   *
+   * @returns the batch's mean loss and metrics, before the update
+   */
+  async trainOnBatch(x: NDArray, y: NDArray, options: Omit<RunOptions, "batchSize"> = {}): Promise<Logs> {
+    const samples = this.#samples("trainOnBatch", x, y);
+    const { count } = samples;
+    const steps = await this.#steps("trainOnBatch", { ...options, batchSize: count }, count);
+    const sums = await trainStep(steps, samples, 0, count);
+    const logs = Object.fromEntries(steps.names.map((name, i) => [name, sums[i]! / count]));
+    if (!Number.isFinite(logs.loss)) throw notANumber(logs.loss!, 0, this.compiled!.optimizer.iterations - 1);
+    return logs;
+  }
+
+  /**
+   * Mean loss and metrics over data. https://keras.io/api/models/model_training_apis/#evaluate-method
+   *
+   * @returns `loss`, and each metric by its name
+   */
+  async evaluate(x: NDArray, y: NDArray, options: RunOptions = {}): Promise<Logs> {
+    const samples = this.#samples("evaluate", x, y);
+    const steps = await this.#steps("evaluate", options, samples.count);
+    const batchSize = options.batchSize ?? 32;
+    return evaluationLoop(steps, samples, { batchSize, signal: options.signal });
+  }
+
+  /**
+   * Outputs (n, …) for inputs (n, …). https://keras.io/api/models/model_training_apis/#predict-method
+   */
+  async predict(x: NDArray, options: RunOptions = {}): Promise<NDArray<"float32">> {
+    this.#first("predict");
+    const inputs = checkInputs("predict", x, this.inputShape, this.placed[1]!.name);
+    const batchSize = positiveInteger("predict", "batchSize", options.batchSize ?? 32);
+    const request = { batchSize: Math.min(batchSize, inputs.length), threads: options.threads };
+    const { forward, training } = this.#network();
+    // The session that trains also predicts; without one the forward program alone is compiled.
+    const network = training && this.variables.serves(training, request) ? training : forward;
+    const session = await this.variables.session(network, request);
+    const outputs = await predictionLoop(session, network, inputs, { batchSize, signal: options.signal });
+    return new NDArray(outputs, [inputs.length, ...this.outputShape]);
+  }
+
+  /** Keras's table of the layers, their output shapes and numbers of parameters. Prints it, unless told how. */
+  summary({ print = console.log }: { readonly print?: (table: string) => void } = {}): void {
+    const countOf = (tensors: readonly Tensor[]) => tensors.reduce((sum, { shape }) => sum + elementsOf(shape), 0);
+    const rows = this.placed
+      .filter(({ layer }) => layer.className !== "InputLayer")
+      .map(({ layer, name, outputShape, weights }) => ({
+        name,
+        className: layer.className,
+        outputShape,
+        parameters: countOf(weights.map(({ tensor }) => tensor)),
+      }));
+    // Keras counts the learning rate and the number of steps, and nothing before the first of them.
+    const optimizer = this.optimizer?.iterations ? countOf(this.compiled!.slots.flat()) + 2 : 0;
+    print(formatSummary({ name: this.name, rows, trainable: countOf(this.parameters), optimizer }));
+  }
+
+  /** Copies of the weights, in Keras's order. */
+  getWeights(): NDArray<"float32">[] {
+    return this.parameters.map((tensor) => new NDArray(this.variables.read(tensor), tensor.shape));
+  }
+
+  /** @throws UserError where the number or the shapes differ. */
+  setWeights(weights: readonly NDArray[]): void {
+    const { parameters } = this;
+    if (weights.length !== parameters.length) {
+      throw new UserError(`setWeights: the model has ${parameters.length} weights, got ${weights.length}.`);
+    }
+    parameters.forEach(({ name, shape }, i) => {
+      if (formatShape(weights[i]!.shape) === formatShape(shape)) return;
+      throw new UserError(
+        `setWeights: ${name} has shape ${formatShape(shape)}, got ${formatShape(weights[i]!.shape)} at position ${i}.`,
+      );
+    });
+    parameters.forEach((tensor, i) => {
+      this.variables.write(tensor, Float32Array.from(weights[i]!.data));
+    });
+  }
+
+  /**
+   * Writes the model, its weights and the optimizer's state as the bytes of a legacy Keras `.h5` file.
+   * https://keras.io/api/models/model_saving_apis/
+   */
+  async toBytes(): Promise<Uint8Array> {
+    this.#first("save");
+    const { toSavedModel } = await import("./serialize.ts");
+    const { writeKerasH5 } = await import("../formats/keras-h5.ts");
+    return writeKerasH5(toSavedModel(this));
+  }
+
+  /**
+   * Saves the model to a legacy Keras `.h5` file. The file is written beside the old one and takes its place when it is
+   * whole.
+   *
+   * @throws UserError where the file cannot be written; an existing one then is as it was.
+   */
+  async save(path: string): Promise<void> {
+    await writeFileAtomic(path, await this.toBytes());
+  }
+}
