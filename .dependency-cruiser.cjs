@@ -64,7 +64,7 @@ const MAY_IMPORT = {
   "src/compiler/": { ours: ["src/kernels/", "src/wasm/", "src/errors.ts"], packages: ["wasmati"] },
   "src/kernels/": { ours: ["src/wasm/", "src/errors.ts"], packages: ["wasmati"] },
   "src/wasm/": { ours: ["src/errors.ts"], packages: ["wasmati"] },
-  "src/runtime/": { node: true },
+  "src/runtime/": { ours: ["src/errors.ts"], node: true },
   "src/formats/": { ours: ["src/errors.ts"], packages: ["h5wasm"] },
   "src/datasets/": { ours: ["src/array.ts", "src/errors.ts"] },
   "src/image/": { ours: ["src/array.ts", "src/errors.ts"], packages: ["fast-png", "jpeg-js"] },

@@ -1,6 +1,6 @@
 /** The recipe: LeNet, and MNIST as it is trained on. */
 import { resolve } from "node:path";
-import { datasets, layers, type NDArray, Sequential, toCategorical } from "../index.ts";
+import { datasets, layers, type NDArray, type RunOptions, Sequential, toCategorical } from "../index.ts";
 
 const CLASSES = 10;
 
@@ -26,10 +26,10 @@ export function scaleImages(images: NDArray): NDArray<"float32"> {
   return images.reshape([-1, 28, 28, 1]).divide(255);
 }
 
-export interface Samples {
+interface Samples {
   readonly x: NDArray<"float32">;
-  /** One-hot labels, (n, 10). */
-  readonly y: NDArray<"float32">;
+  /** One-hot labels, (n, 10); for a model with a sparse loss the labels themselves, (n). */
+  readonly y: NDArray;
 }
 
 export interface Mnist {
@@ -38,14 +38,37 @@ export interface Mnist {
 }
 
 /**
- * Loads and prepares MNIST.
+ * Loads MNIST and prepares it for a model.
  *
  * @param data `mnist`, the data set that comes with the package, or a folder with the four IDX files
  * @throws UserError when the folder or one of its files is missing or damaged
  */
-export async function loadMnist(data: string): Promise<Mnist> {
+export async function loadMnist(data: string, model: Sequential): Promise<Mnist> {
   const options = data === "mnist" ? {} : { directory: resolve(data) };
   const [[xTrain, yTrain], [xTest, yTest]] = await datasets.mnist.loadData(options);
-  const prepare = (x: NDArray, y: NDArray): Samples => ({ x: scaleImages(x), y: toCategorical(y, CLASSES) });
+  const isSparse = model.compiled?.loss.sparse === true;
+  const prepare = (x: NDArray, y: NDArray): Samples => ({
+    x: scaleImages(x),
+    y: isSparse ? y : toCategorical(y, CLASSES),
+  });
   return { train: prepare(xTrain, yTrain), test: prepare(xTest, yTest) };
+}
+
+export interface Score {
+  readonly test_loss: number;
+  readonly test_accuracy: number;
+}
+
+/** Loss and accuracy on the test set; a model that was saved without its accuracy, or not compiled, is given both. */
+export async function scoreModel(model: Sequential, test: Samples, options: RunOptions): Promise<Score> {
+  if (!model.compiled?.metrics.some(({ name }) => name === "accuracy")) {
+    model.compile({ loss: model.compiled?.loss ?? "categorical_crossentropy", metrics: ["accuracy"] });
+  }
+  const { loss, accuracy } = await model.evaluate(test.x, test.y, options);
+  return { test_loss: loss as number, test_accuracy: accuracy as number };
+}
+
+/** The last lines of the recipe's script. */
+export function describeScore({ test_loss, test_accuracy }: Score): string {
+  return `Test loss: ${test_loss}\nTest accuracy: ${test_accuracy}\n`;
 }

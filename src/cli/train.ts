@@ -6,7 +6,7 @@ import { CsvLog } from "./csv-log.ts";
 import { EXIT_DONE, EXIT_INTERRUPTED } from "./exit-codes.ts";
 import { checkModelName, checkWritable } from "./files.ts";
 import { type Interrupt, watchInterrupt } from "./interrupt.ts";
-import { buildLeNet, loadMnist, type Mnist } from "./lenet.ts";
+import { buildLeNet, describeScore, loadMnist, type Mnist, scoreModel } from "./lenet.ts";
 import type { TrainOptions } from "./options.ts";
 import { JsonReporter, LineReporter, type Reporter, TerminalReporter } from "./reporter.ts";
 
@@ -48,12 +48,11 @@ function createOptimizer({ optimizer, learningRate }: TrainOptions) {
 
 /** The recipe's model, or a saved one; compiled. Options that were given win over what the saved model says. */
 async function createModel(options: TrainOptions): Promise<Sequential> {
-  const isNew = options.model === undefined;
-  const model = isNew
-    ? buildLeNet(options.conv2Padding ?? "same", options.seed)
-    : await loadModel(options.model as string);
-  if (isNew || !model.compiled || options.optimizer !== undefined) {
-    model.compile({ loss: "categorical_crossentropy", optimizer: createOptimizer(options), metrics: ["accuracy"] });
+  const { model: saved, conv2Padding = "same", seed } = options;
+  const model = saved === undefined ? buildLeNet(conv2Padding, seed) : await loadModel(saved);
+  if (model.optimizer === undefined || options.optimizer !== undefined) {
+    const loss = model.compiled?.loss ?? "categorical_crossentropy";
+    model.compile({ loss, optimizer: createOptimizer(options), metrics: ["accuracy"] });
   } else if (options.learningRate !== undefined) {
     model.optimizer.learningRate = options.learningRate;
   }
@@ -102,7 +101,7 @@ async function fitModel(model: Sequential, data: Mnist, options: TrainOptions, i
 export async function train(options: TrainOptions): Promise<number> {
   checkOptions(options);
   const model = await createModel(options);
-  const data = await loadMnist(options.data);
+  const data = await loadMnist(options.data, model);
   const interrupt = watchInterrupt(() =>
     process.stderr.write("\nlenet: interrupted; finishing the step and saving (Ctrl-C again ends at once).\n"),
   );
@@ -116,9 +115,9 @@ export async function train(options: TrainOptions): Promise<number> {
     write(options.json ? `${JSON.stringify({ saved: options.out })}\n` : `Saved to ${options.out}\n`);
     return EXIT_INTERRUPTED;
   }
-  const { loss, accuracy } = await model.evaluate(data.test.x, data.test.y, { batchSize: options.batchSize });
-  const end = { test_loss: loss, test_accuracy: accuracy, saved: options.out };
-  const text = `Test loss: ${loss}\nTest accuracy: ${accuracy}\nSaved to ${options.out}`;
-  write(`${options.json ? JSON.stringify(end) : text}\n`);
+  const { batchSize, threads } = options;
+  const score = await scoreModel(model, data.test, { batchSize, ...(threads !== undefined && { threads }) });
+  const end = { ...score, saved: options.out };
+  write(options.json ? `${JSON.stringify(end)}\n` : `${describeScore(score)}Saved to ${options.out}\n`);
   return EXIT_DONE;
 }
