@@ -109,7 +109,7 @@ describe("train", () => {
     run.child.kill("SIGINT");
     const outcome = await run.done;
     expect(outcome.exitCode).toBe(130);
-    expect(outcome.stderr).toMatch(/^\n?lenet: interrupted[^\n]*\n$/);
+    expect(outcome.stderr).toMatch(/^lenet: interrupted[^\n]*\n$/);
     expect(outcome.stdout).toContain("Saved to broken-off.h5");
     expect((await lenet("summary broken-off.h5")).exitCode).toBe(0);
   });

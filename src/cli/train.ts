@@ -102,9 +102,11 @@ export async function train(options: TrainOptions): Promise<number> {
   checkOptions(options);
   const model = await createModel(options);
   const data = await loadMnist(options.data, model);
-  const interrupt = watchInterrupt(() =>
-    process.stderr.write("\nlenet: interrupted; finishing the step and saving (Ctrl-C again ends at once).\n"),
-  );
+  const interrupt = watchInterrupt(() => {
+    // In a terminal the progress line stands where this would begin.
+    const start = process.stderr.isTTY ? "\n" : "";
+    process.stderr.write(`${start}lenet: interrupted; finishing the step and saving (Ctrl-C again ends at once).\n`);
+  });
   try {
     await fitModel(model, data, options, interrupt);
     await model.save(options.out);
