@@ -24,11 +24,11 @@ export function formatSummary({ name, rows, trainable, optimizer = 0 }: SummaryC
   const line = (left: string, between: string, right: string, dash: string) =>
     left + widths.map((width) => dash.repeat(width)).join(between) + right;
   const row = (cells: readonly string[], bar: string) => bar + cells.join(bar) + bar;
-  const heading = row([fit("Layer (type)", 0), fit("Output Shape", 1), fit("Param #", 2, true)], "┃");
+  const heading = row([cell("Layer (type)", 0), cell("Output Shape", 1), cell("Param #", 2, true)], "┃");
   const body = rows.map(({ name: layer, className, outputShape, parameters }) => {
     const shape = formatShape([null, ...outputShape]);
     return row(
-      [fit(`${layer} (${className})`, 0), fit(shape, 1), fit(parameters.toLocaleString("en-US"), 2, true)],
+      [cell(`${layer} (${className})`, 0), cell(shape, 1), cell(parameters.toLocaleString("en-US"), 2, true)],
       "│",
     );
   });
@@ -48,7 +48,7 @@ export function formatSummary({ name, rows, trainable, optimizer = 0 }: SummaryC
 }
 
 /** A cell's text in its column, cut where it is too long. */
-function fit(text: string, column: number, isRight = false): string {
+function cell(text: string, column: number, isRight = false): string {
   const room = widths[column]! - 2;
   const shown = text.length > room ? `${text.slice(0, room - 1)}…` : text;
   return ` ${isRight ? shown.padStart(room) : shown.padEnd(room)} `;

@@ -1,0 +1,2 @@
+/** The data sets, by name. */
+export * as mnist from "./mnist.ts";
