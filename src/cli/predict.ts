@@ -9,6 +9,7 @@ import { scaleImages } from "./lenet.ts";
 import type { PredictOptions } from "./options.ts";
 
 const FIELD = 28 * 28;
+const FEW_IMAGES = 32;
 
 /** All pictures as one uint8 batch, (n, 28, 28, 1). */
 async function readDigits(paths: readonly string[]): Promise<NDArray<"uint8">> {
@@ -35,8 +36,10 @@ function describe(file: string, probabilities: readonly number[], json: boolean)
  */
 export async function predict(modelPath: string, imagePaths: string[], options: PredictOptions): Promise<number> {
   const digits = await readDigits(imagePaths);
-  const model = await loadModel(modelPath);
-  const output = await model.predict(scaleImages(digits));
+  const model = await loadModel(modelPath, { compile: false });
+  // A few pictures take less time than starting threads.
+  const threads = imagePaths.length <= FEW_IMAGES ? { threads: 1 } : {};
+  const output = await model.predict(scaleImages(digits), threads);
   const classes = output.shape[1];
   if (output.shape.length !== 2 || classes === undefined) {
     throw new UserError(`${modelPath}: expected a model that gives one probability a digit, not one of another shape.`);

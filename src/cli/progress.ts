@@ -80,7 +80,7 @@ export function progressLine(state: ProgressState, columns: number, colour: bool
 /** The terminal that the line is drawn on. */
 export interface Terminal {
   write(text: string): void;
-  /** Width in characters; undefined where it is not known. */
+  /** Width in characters; undefined, or 0, where it is not known. */
   readonly columns: number | undefined;
   readonly colour: boolean;
 }
@@ -120,7 +120,7 @@ export class ProgressLine {
 
   #draw(state: ProgressState): void {
     // One column stays free: a character in the last one makes some terminals go on to the next line.
-    const columns = (this.#terminal.columns ?? DEFAULT_COLUMNS) - 1;
+    const columns = (this.#terminal.columns || DEFAULT_COLUMNS) - 1;
     this.#terminal.write(`\r${progressLine(state, columns, this.#terminal.colour)}${CLEAR_TO_END}`);
     this.#lastDrawn = this.#now();
     this.#open = true;
