@@ -21,6 +21,8 @@ import {
 import { unpool2x2 } from "./max-pool2d.ts";
 import { elementsOf, type Op, type TensorType } from "./op.ts";
 import { packPanel } from "./packing.ts";
+import { pooledConv2dInputGradient } from "./pooled-conv2d-input-gradient.ts";
+import { pooledConv2dWeightGradient } from "./pooled-conv2d-weight-gradient.ts";
 import { convolutionOutput, type Padding } from "./window.ts";
 
 export interface Conv2dAttributes {
@@ -89,11 +91,21 @@ export const conv2d: Op<Conv2dAttributes> = {
     const { strides, padding, relu, pool } = attributes;
     const output = convolutionOutput(x!.shape, kernel!.shape, strides, padding);
     const dActive = relu ? graph.apply(reluGradient, {}, y!, dy!) : dy!;
-    const dz = pool ? graph.apply(unpool2x2, { height: output[0], width: output[1] }, dActive, winners!) : dActive;
     const kernelSize = [kernel!.shape[0]!, kernel!.shape[1]!] as const;
+    const inputGradient = () => {
+      const inputAttributes = { strides, padding, image: x!.shape };
+      if (pool && strides[0] === 1 && strides[1] === 1) {
+        return graph.apply(pooledConv2dInputGradient, inputAttributes, dActive, winners!, kernel!);
+      }
+      const dz = pool ? graph.apply(unpool2x2, { height: output[0], width: output[1] }, dActive, winners!) : dActive;
+      return graph.apply(conv2dInputGradient, inputAttributes, dz, kernel!);
+    };
+    const weightAttributes = { strides, padding, kernelSize };
     return [
-      wanted[0] ? graph.apply(conv2dInputGradient, { strides, padding, image: x!.shape }, dz, kernel!) : undefined,
-      graph.apply(conv2dWeightGradient, { strides, padding, kernelSize }, x!, dz),
+      wanted[0] ? inputGradient() : undefined,
+      pool
+        ? graph.apply(pooledConv2dWeightGradient, weightAttributes, x!, dActive, winners!)
+        : graph.apply(conv2dWeightGradient, weightAttributes, x!, dActive),
       bias ? graph.apply(channelSum, {}, dActive) : undefined,
     ];
   },
