@@ -13,6 +13,8 @@ export interface AdamOptions {
   readonly epsilon?: number;
 }
 
+const { fround } = Math;
+
 /** Adam (Kingma & Ba 2015) with Keras's defaults. https://keras.io/api/optimizers/adam/ */
 export function adam(options: AdamOptions = {}): Optimizer {
   const decay = (name: "beta1" | "beta2", fallback: number) =>
@@ -28,7 +30,9 @@ export function adam(options: AdamOptions = {}): Optimizer {
     scalarCount: 1,
     stepScalars() {
       const step = this.iterations + 1;
-      return [(this.learningRate * Math.sqrt(1 - beta2 ** step)) / (1 - beta1 ** step)];
+      // In single precision, as Keras does it: 1 - 0.999f is 1.3e-5 off, which training would show.
+      const rest = (decay: number) => fround(1 - fround(fround(decay) ** step));
+      return [fround(fround(fround(this.learningRate) * fround(Math.sqrt(rest(beta2)))) / rest(beta1))];
     },
     update(graph, parameter, gradient, [momentum, velocity], scalars) {
       graph.applyAll(adamUpdate, { beta1, beta2, epsilon }, parameter, gradient, momentum!, velocity!, scalars);
