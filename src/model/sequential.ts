@@ -25,6 +25,11 @@ export interface SequentialOptions {
   readonly name?: string;
   /** Decides the first weights and the order of the samples. Default: a new one for each model. */
   readonly seed?: number;
+  /**
+   * Round after each multiplication and each addition, for the same bits on every machine, instead of once after both
+   * where the machine can. Slower. Default false.
+   */
+  readonly strict?: boolean;
 }
 
 export interface CompileOptions {
@@ -93,19 +98,21 @@ export class Sequential {
   /** @internal */
   readonly placed: PlacedLayer[] = [];
   /** @internal */
-  readonly variables = new Variables();
+  readonly variables: Variables;
   /** @internal */
   compiled: Compiled | undefined;
   readonly #seed: number;
   #networks: { forward: Network; training?: Network } | undefined;
 
   /** @throws UserError for layers that do not fit together. */
-  constructor(layers: readonly Layer[] = [], { name = "sequential", seed = freshSeed() }: SequentialOptions = {}) {
+  constructor(layers: readonly Layer[] = [], options: SequentialOptions = {}) {
+    const { name = "sequential", seed = freshSeed(), strict = false } = options;
     if (!Number.isSafeInteger(seed) || seed < 0) {
       throw new UserError(`Sequential: seed must be an integer of at least 0, got ${show(seed)}.`);
     }
     this.name = name;
     this.#seed = seed;
+    this.variables = new Variables(strict);
     for (const layer of layers) this.add(layer);
   }
 

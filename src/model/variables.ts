@@ -18,9 +18,15 @@ export interface SessionRequest {
 }
 
 export class Variables {
+  readonly #strict: boolean;
   readonly #values = new Map<Tensor, Float32Array>();
   #session: Session | undefined;
   #made: { network: Network; threads: number | undefined } | undefined;
+
+  /** @param strict see `SessionOptions` */
+  constructor(strict: boolean) {
+    this.#strict = strict;
+  }
 
   /** Adds a state tensor with its first value. */
   add(tensor: Tensor, value: Float32Array): void {
@@ -54,7 +60,7 @@ export class Variables {
     const { batchSize, threads } = request;
     this.release();
     const count = threads ?? Math.min(await availableParallelism(), MOST_THREADS);
-    const session = await Session.create(network, { batchSize, threads: count });
+    const session = await Session.create(network, { batchSize, threads: count, strict: this.#strict });
     for (const [tensor, value] of this.#values) if (session.holds(tensor)) session.view(tensor).set(value);
     this.#session = session;
     this.#made = { network, threads };
