@@ -1,0 +1,154 @@
+import { describe, expect, test } from "vitest";
+import {
+  expectConfigRoundTrip,
+  expectNumericGradients,
+  expectOutputShape,
+  expectSameBitsOnThreads,
+  type LayerCase,
+  networkAround,
+  samplesOf,
+} from "../../test/helpers/layers.ts";
+import { UserError } from "../errors.ts";
+import type { ActivationName } from "./activation-functions.ts";
+import { activation, conv2d, dense, flatten, input, maxPooling2d } from "./index.ts";
+
+const activations: ActivationName[] = ["linear", "relu", "sigmoid", "softmax", "tanh"];
+const image = [6, 7, 2];
+
+/** Every layer with its options, and the shapes that Keras gives. */
+const cases: Record<string, LayerCase> = {
+  conv2d: { layer: conv2d({ filters: 3, kernelSize: 3 }), input: image, output: [4, 5, 3] },
+  "conv2d, same": { layer: conv2d({ filters: 3, kernelSize: 3, padding: "same" }), input: image, output: [6, 7, 3] },
+  "conv2d, even kernel, same": {
+    layer: conv2d({ filters: 2, kernelSize: [2, 4], padding: "same", biasInitializer: "ones" }),
+    input: image,
+    output: [6, 7, 2],
+  },
+  "conv2d, strides": { layer: conv2d({ filters: 3, kernelSize: 2, strides: [2, 3] }), input: image, output: [3, 2, 3] },
+  "conv2d, strides, same": {
+    layer: conv2d({ filters: 2, kernelSize: [3, 2], strides: 2, padding: "same" }),
+    input: image,
+    output: [3, 4, 2],
+  },
+  "conv2d, no bias": { layer: conv2d({ filters: 3, kernelSize: 1, useBias: false }), input: image, output: [6, 7, 3] },
+  maxPooling2d: { layer: maxPooling2d(), input: image, output: [3, 3, 2] },
+  "maxPooling2d, overlapping": {
+    layer: maxPooling2d({ poolSize: [3, 2], strides: [2, 1] }),
+    input: image,
+    output: [2, 6, 2],
+  },
+  "maxPooling2d, same": { layer: maxPooling2d({ poolSize: 2, padding: "same" }), input: image, output: [3, 4, 2] },
+  "maxPooling2d, same, strides": {
+    layer: maxPooling2d({ poolSize: 3, strides: 2, padding: "same" }),
+    input: image,
+    output: [3, 4, 2],
+  },
+  flatten: { layer: flatten(), input: [3, 2, 2], output: [12] },
+  "flatten of a vector": { layer: flatten(), input: [4], output: [4] },
+  "dense, no bias": { layer: dense({ units: 3, useBias: false }), input: [6], output: [3] },
+};
+for (const name of activations) {
+  cases[`conv2d, ${name}`] = {
+    layer: conv2d({ filters: 3, kernelSize: 2, activation: name }),
+    input: [4, 4, 2],
+    output: [3, 3, 3],
+  };
+  cases[`dense, ${name}`] = { layer: dense({ units: 5, activation: name }), input: [6], output: [5] };
+  cases[`activation, ${name}`] = { layer: activation({ activation: name }), input: [3, 4, 2], output: [3, 4, 2] };
+  cases[`activation of a vector, ${name}`] = { layer: activation({ activation: name }), input: [6], output: [6] };
+}
+
+describe.each(Object.entries(cases))("%s", (_, layer) => {
+  test("has the output shape of Keras", () => expectOutputShape(layer));
+  test("comes back from its config", () => expectConfigRoundTrip(layer));
+  test("has the loss's slopes for gradients", async () => {
+    const { x, y } = samplesOf(layer.input);
+    await expectNumericGradients(networkAround(layer), x, y);
+  });
+  test("gives the same bits with 1, 2 and 3 threads", () => expectSameBitsOnThreads(layer));
+});
+
+test("input comes back from its config, Keras 2's too", () => {
+  const layer = input({ shape: [28, 28, 1] });
+  expect(layer.outputShape([], "layer")).toEqual([28, 28, 1]);
+  expect(input(input.optionsOf(layer.getConfig())).getConfig()).toEqual(layer.getConfig());
+  expect(input.optionsOf({ batch_input_shape: [null, 4] })).toEqual({ shape: [4] });
+});
+
+describe("options that make no sense are refused", () => {
+  const bad: [string, () => unknown, string][] = [
+    ["no filters", () => conv2d({ filters: 0, kernelSize: 3 }), "conv2d: filters must be a positive integer, got 0."],
+    [
+      "a negative kernel",
+      () => conv2d({ filters: 1, kernelSize: -3 }),
+      "conv2d: kernelSize must be a positive integer, got -3.",
+    ],
+    [
+      "three kernel sizes",
+      () => conv2d({ filters: 1, kernelSize: [1, 2, 3] as never }),
+      "conv2d: kernelSize must be a positive integer or two of them, got [1,2,3].",
+    ],
+    [
+      "strides that are no number",
+      () => conv2d({ filters: 1, kernelSize: 1, strides: Number.NaN }),
+      "conv2d: strides must be a positive integer, got NaN.",
+    ],
+    [
+      "an unknown padding",
+      () => conv2d({ filters: 1, kernelSize: 1, padding: "full" as never }),
+      'conv2d: padding must be one of "valid", "same", got "full".',
+    ],
+    [
+      "an unknown activation",
+      () => dense({ units: 1, activation: "swish" as never }),
+      'dense: activation must be one of linear, relu, sigmoid, softmax, tanh, got "swish".',
+    ],
+    [
+      "an unknown activation of the layer",
+      () => activation({ activation: "toString" as never }),
+      'activation: activation must be one of linear, relu, sigmoid, softmax, tanh, got "toString".',
+    ],
+    ["half a unit", () => dense({ units: 0.5 }), "dense: units must be a positive integer, got 0.5."],
+    [
+      "a bias of yes",
+      () => dense({ units: 1, useBias: "yes" as never }),
+      'dense: useBias must be true or false, got "yes".',
+    ],
+    [
+      "a pool of infinity",
+      () => maxPooling2d({ poolSize: Number.POSITIVE_INFINITY }),
+      "maxPooling2d: poolSize must be a positive integer, got Infinity.",
+    ],
+    [
+      "a shape that is none",
+      () => input({ shape: 784 as never }),
+      "input: shape must be an array of positive integers, got 784.",
+    ],
+    ["an empty axis", () => input({ shape: [28, 0, 1] }), "input: shape must be a positive integer, got 0."],
+  ];
+  test.each(bad)("%s", (_, make, message) => expect(make).toThrow(new UserError(message)));
+
+  test("an unknown initializer, naming those that there are", () => {
+    const make = () => dense({ units: 1, kernelInitializer: "orthogonal" });
+    expect(make).toThrow(UserError);
+    expect(make).toThrow(/^dense: kernelInitializer "orthogonal" is unknown; known are .*GlorotUniform.*\.$/);
+  });
+});
+
+describe("a Keras config that asks for what we do not have is refused, not ignored", () => {
+  test.each([
+    ["dilation", () => conv2d.optionsOf({ name: "c", dilation_rate: [2, 2] }), /"c": dilation_rate \[2,2\]/],
+    ["groups", () => conv2d.optionsOf({ name: "c", groups: 2 }), /"c": groups 2/],
+    ["channels first", () => maxPooling2d.optionsOf({ name: "p", data_format: "channels_first" }), /channels_first/],
+    [
+      "a regularizer",
+      () => dense.optionsOf({ name: "d", kernel_regularizer: { class_name: "L2" } }),
+      /"d": kernel_reg/,
+    ],
+    ["half precision", () => dense.optionsOf({ name: "d", dtype: "float16" }), /"d": dtype "float16"/],
+    ["a frozen layer", () => flatten.optionsOf({ name: "f", trainable: false }), /"f": frozen/],
+  ])("%s", (_, read, message) => {
+    expect(read).toThrow(UserError);
+    expect(read).toThrow(message);
+  });
+});
