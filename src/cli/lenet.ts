@@ -26,7 +26,7 @@ export function scaleImages(images: NDArray): NDArray<"float32"> {
   return images.reshape([-1, 28, 28, 1]).divide(255);
 }
 
-interface Samples {
+export interface Samples {
   readonly x: NDArray<"float32">;
   /** One-hot labels, (n, 10); for a model with a sparse loss the labels themselves, (n). */
   readonly y: NDArray;

@@ -6,7 +6,7 @@ import { CsvLog } from "./csv-log.ts";
 import { EXIT_DONE, EXIT_INTERRUPTED } from "./exit-codes.ts";
 import { checkModelName, checkWritable } from "./files.ts";
 import { type Interrupt, watchInterrupt } from "./interrupt.ts";
-import { buildLeNet, describeScore, loadMnist, type Mnist, scoreModel } from "./lenet.ts";
+import { buildLeNet, describeScore, loadMnist, type Mnist, type Samples, scoreModel } from "./lenet.ts";
 import type { TrainOptions } from "./options.ts";
 import { JsonReporter, LineReporter, type Reporter, TerminalReporter } from "./reporter.ts";
 
@@ -60,20 +60,25 @@ async function createModel(options: TrainOptions): Promise<Sequential> {
 }
 
 /** Trains until the end or Ctrl-C, which ends it after the step that runs. */
-async function fitModel(model: Sequential, data: Mnist, options: TrainOptions, interrupt: Interrupt): Promise<void> {
+async function fitModel(
+  model: Sequential,
+  { train, test }: Mnist,
+  options: TrainOptions,
+  interrupt: Interrupt,
+): Promise<void> {
   const { epochs, batchSize, stepsPerEpoch, threads, seed, shuffle } = options;
-  const whole = Math.ceil(data.train.x.length / batchSize);
+  const whole = Math.ceil(train.x.length / batchSize);
   const reporter = createReporter(options, Math.min(stepsPerEpoch ?? whole, whole));
   const log = options.log === undefined ? undefined : new CsvLog(options.log);
   try {
-    await model.fit(data.train.x, data.train.y, {
+    await model.fit(train.x, train.y, {
       batchSize,
       epochs,
       shuffle,
       seed,
       ...(stepsPerEpoch !== undefined && { stepsPerEpoch }),
       ...(threads !== undefined && { threads }),
-      validationData: [data.test.x, data.test.y],
+      validationData: [test.x, test.y],
       signal: interrupt.signal,
       callbacks: [
         {
@@ -101,14 +106,16 @@ async function fitModel(model: Sequential, data: Mnist, options: TrainOptions, i
 export async function train(options: TrainOptions): Promise<number> {
   checkOptions(options);
   const model = await createModel(options);
-  const data = await loadMnist(options.data, model);
+  const data: { train: Samples | undefined; readonly test: Samples } = await loadMnist(options.data, model);
   const interrupt = watchInterrupt(() => {
     // In a terminal the progress line stands where this would begin.
     const start = process.stderr.isTTY ? "\n" : "";
     process.stderr.write(`${start}lenet: interrupted; finishing the step and saving (Ctrl-C again ends at once).\n`);
   });
   try {
-    await fitModel(model, data, options, interrupt);
+    await fitModel(model, data as Mnist, options, interrupt);
+    // The training set is most of what is in memory; saving needs room too.
+    data.train = undefined;
     await model.save(options.out);
   } finally {
     interrupt.release();
