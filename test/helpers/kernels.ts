@@ -15,7 +15,7 @@ import {
 } from "../../src/kernels/op.ts";
 import { probeFeatures } from "../../src/runtime/host.ts";
 
-export const hostFeatures = await probeFeatures();
+const hostFeatures = await probeFeatures();
 
 /** An input of a kernel under test. */
 export interface Input {
@@ -79,7 +79,7 @@ export function runReference<Attributes>({ op, attributes, inputs, batch }: Case
 }
 
 /** Expects |actual - expected| <= tolerance · (1 + |expected|), element by element. */
-export function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
+function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
   expect(actual.length).toBe(expected.length);
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(actual[i]! - expected[i]!);

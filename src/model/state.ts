@@ -1,0 +1,36 @@
+/** What a model consists of: its layers in their places, what `compile` decided, and the values of its variables. */
+import type { Shape, Tensor } from "../kernels/op.ts";
+import type { Layer } from "../layers/layer.ts";
+import type { Loss } from "../losses.ts";
+import type { Metric } from "../metrics.ts";
+import type { Optimizer } from "../optimizers/index.ts";
+import type { Variables } from "./variables.ts";
+
+/** A layer in its place: with its name, shapes and weights. */
+export interface PlacedLayer {
+  readonly layer: Layer;
+  readonly name: string;
+  readonly inputShape: Shape;
+  readonly outputShape: Shape;
+  readonly weights: readonly { readonly name: string; readonly tensor: Tensor }[];
+}
+
+/** What `compile` decides. */
+export interface Compiled {
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  readonly metrics: readonly Metric[];
+  /** For each weight, in order, the optimizer's state. */
+  readonly slots: readonly (readonly Tensor[])[];
+  readonly scalars: Tensor;
+  readonly results: Tensor;
+  readonly targets: Tensor;
+}
+
+export interface ModelState {
+  readonly name: string;
+  readonly inputShape: Shape;
+  readonly placed: readonly PlacedLayer[];
+  readonly compiled: Compiled | undefined;
+  readonly variables: Variables;
+}
