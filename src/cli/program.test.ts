@@ -101,6 +101,7 @@ describe("what is refused: exit 2, one line", () => {
     ["train --epochs 1e3", 'received "1e3"'],
     ["train --epochs=", 'received ""'],
     ["train --batch-size 99999999999999999999", "--batch-size: expected"],
+    ["train --batch-size 8193", "--batch-size: expected a whole number from 1 to 8192"],
     ["train --steps-per-epoch NaN", "--steps-per-epoch: expected"],
     ["train --threads 0", "--threads: expected a whole number from 1 to 64"],
     ["train --seed 0x10", 'received "0x10"'],

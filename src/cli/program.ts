@@ -19,6 +19,8 @@ export interface Commands {
 
 const DEFAULT_SEED = 1;
 const MOST_THREADS = 64;
+/** All of a batch's activations are in memory at once: about 100 KB a sample for this network. */
+const LARGEST_BATCH = 8192;
 
 const COMMANDS: Commands = {
   train: async (options) => (await import("./train.ts")).train(options),
@@ -37,7 +39,7 @@ function addTrain(program: Command, run: (work: Promise<number>) => Promise<void
     .command("train")
     .description("train LeNet on MNIST, save it and evaluate it")
     .option("--epochs <n>", "passes over the training set", countOf("--epochs"), 10)
-    .option("--batch-size <n>", "samples a step", countOf("--batch-size"), 128)
+    .option("--batch-size <n>", "samples a step", countOf("--batch-size", LARGEST_BATCH), 128)
     .option("--learning-rate <x>", "default: the optimizer's own", positiveOf("--learning-rate"))
     .option("--optimizer <name>", "adam or sgd (default: adam)", oneOf("--optimizer", ["adam", "sgd"]))
     .option("--seed <n>", "of the initial weights and the shuffling", seedOf("--seed"), DEFAULT_SEED)
