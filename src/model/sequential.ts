@@ -10,7 +10,7 @@ import { UserError } from "../errors.ts";
 import { elementsOf, type Shape, type Tensor } from "../kernels/op.ts";
 import type { Layer } from "../layers/layer.ts";
 import { type Loss, toLoss } from "../losses.ts";
-import { type Metric, toMetric } from "../metrics.ts";
+import { toMetric } from "../metrics.ts";
 import { type Optimizer, toOptimizer } from "../optimizers/index.ts";
 import { freshSeed, generator } from "../random.ts";
 import { writeFileAtomic } from "../runtime/files.ts";
