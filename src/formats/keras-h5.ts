@@ -6,9 +6,9 @@
  * layer under `/model_weights`, whose `weight_names` say where its weights lie; the optimizer's state likewise under
  * `/optimizer_weights`. HDF5 itself is read and written by h5wasm, in memory of its own that no path leads out of.
  */
-import { sizeOf } from "../array.ts";
 import { UserError } from "../errors.ts";
-import { type HdfDataset, type HdfGroup, withFile } from "./hdf5.ts";
+import { type DatasetReader, type GroupReader, readHdf5 } from "./hdf5-reader.ts";
+import { type GroupWriter, writeHdf5 } from "./hdf5-writer.ts";
 
 export interface NamedTensor {
   readonly name: string;
@@ -35,23 +35,29 @@ export interface SavedModel {
 /** The Keras whose format we write. */
 const KERAS_VERSION = "3.15.1";
 
+/** Keras wants one of its own here, and does not use it. */
+const BACKEND = "tensorflow";
+
 /** HDF5 keeps an attribute in its object's header, which is limited; Keras cuts longer lists in pieces. */
 const LARGEST_ATTRIBUTE = 64_512;
 
-const ITERATION = /(^|\/)iterations?(:0)?$/;
+const POINTER_BYTES = 16;
+
+/** Keras 3 writes `adam/iteration`; Keras 2 wrote `iteration:0`, `iterations:0` and `Adam/iter:0`. */
+const ITERATION = /(^|\/)iter(ations?)?(:0)?$/;
 
 /**
- * Reads a file that Keras 3 or this library wrote.
+ * Reads a file that Keras or this library wrote.
  *
  * @throws UserError for bytes that are no HDF5 file, no Keras model, or damaged.
  */
 export function readKerasH5(bytes: Uint8Array): Promise<SavedModel> {
-  return withFile(bytes, (root) => {
+  return readHdf5(bytes, (root) => {
     const modelConfig = readJson(root, "model_config");
+    if (modelConfig === undefined)
+      throw new UserError("it is an HDF5 file, but no Keras model: it has no model_config.");
     const weights = root.group("model_weights");
-    if (modelConfig === undefined || !weights) {
-      throw new UserError("it is an HDF5 file, but no whole Keras model: model_config or model_weights is missing.");
-    }
+    if (!weights) throw new UserError("it is a Keras model without weights: its group /model_weights is missing.");
     const trainingConfig = readJson(root, "training_config");
     const kerasVersion = root.text("keras_version");
     const layers = readNames(weights, "layer_names").map((name) => ({ name, weights: readWeights(weights, name) }));
@@ -66,7 +72,7 @@ export function readKerasH5(bytes: Uint8Array): Promise<SavedModel> {
   });
 }
 
-function readJson(root: HdfGroup, name: string): unknown {
+function readJson(root: GroupReader, name: string): unknown {
   const text = root.text(name);
   if (text === undefined) return undefined;
   try {
@@ -77,22 +83,20 @@ function readJson(root: HdfGroup, name: string): unknown {
 }
 
 /** A list of names, whole or cut in pieces: `weight_names`, or `weight_names0`, `weight_names1` … */
-function readNames(group: HdfGroup, attribute: string): string[] {
+function readNames(group: GroupReader, attribute: string): readonly string[] {
   const whole = group.texts(attribute);
   if (whole) return whole;
-  const pieces: string[] = [];
-  for (let i = 0; ; i++) {
-    const piece = group.texts(`${attribute}${i}`);
+  const pieces: (readonly string[])[] = [];
+  for (;;) {
+    const piece = group.texts(`${attribute}${pieces.length}`);
     if (!piece) break;
-    pieces.push(...piece);
+    pieces.push(piece);
   }
-  if (pieces.length === 0 && !group.has(`${attribute}0`)) {
-    throw new UserError(`its group ${group.path} has no ${attribute}.`);
-  }
-  return pieces;
+  if (pieces.length === 0) throw new UserError(`its group ${group.path} has no attribute ${attribute}.`);
+  return pieces.flat();
 }
 
-function readWeights(parent: HdfGroup, layer: string): NamedTensor[] {
+function readWeights(parent: GroupReader, layer: string): NamedTensor[] {
   const group = parent.group(layer);
   if (!group) throw new UserError(`the group of layer "${layer}" is missing from ${parent.path}.`);
   return readNames(group, "weight_names").map((name) => {
@@ -102,7 +106,7 @@ function readWeights(parent: HdfGroup, layer: string): NamedTensor[] {
   });
 }
 
-function readOptimizer(root: HdfGroup): SavedModel["optimizer"] {
+function readOptimizer(root: GroupReader): SavedModel["optimizer"] {
   const group = root.group("optimizer_weights");
   if (!group) return undefined;
   let iterations = 0;
@@ -116,70 +120,68 @@ function readOptimizer(root: HdfGroup): SavedModel["optimizer"] {
   return { iterations, weights };
 }
 
-function readIterations(dataset: HdfDataset, name: string): number {
+function readIterations(dataset: DatasetReader, name: string): number {
   const value = dataset.integer();
   if (Number.isSafeInteger(value) && value >= 0) return value;
   throw new UserError(`the optimizer's "${name}" must be a number of steps, got ${value}.`);
 }
 
-/** Writes a file that Keras 3 loads. @throws UserError for a tensor whose data does not fill its shape. */
+/**
+ * Writes a file that Keras 3 loads, attribute for attribute of the types that Keras 3 with h5py 3 writes.
+ *
+ * @throws UserError for a tensor whose data does not fill its shape.
+ */
 export function writeKerasH5(model: SavedModel): Promise<Uint8Array> {
-  return withFile(undefined, (root) => {
-    root.setText("keras_version", KERAS_VERSION);
-    root.setText("backend", "tensorflow");
-    root.setText("model_config", JSON.stringify(model.modelConfig));
-    if (model.trainingConfig !== undefined) root.setText("training_config", JSON.stringify(model.trainingConfig));
-    const weights = root.createGroup("model_weights");
-    writeNames(
-      weights,
-      "layer_names",
-      model.layers.map(({ name }) => name),
-    );
-    weights.setText("backend", "tensorflow");
-    weights.setText("keras_version", KERAS_VERSION);
-    for (const layer of model.layers) writeWeights(weights.createGroup(layer.name), layer.weights);
-    writeWeights(weights.createGroup("top_level_model_weights"), []);
-    if (model.optimizer) writeOptimizer(root.createGroup("optimizer_weights"), model.optimizer);
+  const { modelConfig, trainingConfig, layers, optimizer, kerasVersion = KERAS_VERSION } = model;
+  return writeHdf5((root) => {
+    root.setText("keras_version", kerasVersion);
+    root.setText("backend", BACKEND);
+    root.setBytes("model_config", JSON.stringify(modelConfig));
+    if (trainingConfig !== undefined) root.setBytes("training_config", JSON.stringify(trainingConfig));
+    const weights = root.group("model_weights");
+    const names = layers.map(({ name }) => name);
+    writeNames(weights, "layer_names", names);
+    weights.setBytes("backend", BACKEND);
+    weights.setBytes("keras_version", kerasVersion);
+    for (const layer of layers) writeTensors(weights.group(layer.name), layer.weights);
+    writeTensors(weights.group("top_level_model_weights"), []);
+    if (optimizer) writeOptimizer(root.group("optimizer_weights"), optimizer);
   });
 }
 
-function writeWeights(group: HdfGroup, weights: readonly NamedTensor[]): void {
-  writeNames(
-    group,
-    "weight_names",
-    weights.map(({ name }) => name),
-  );
-  for (const tensor of weights) writeTensor(group, tensor);
-}
-
-function writeTensor(group: HdfGroup, { name, shape, data }: NamedTensor): void {
-  if (sizeOf(shape) !== data.length) {
-    throw new UserError(`cannot save ${name}: its shape has ${sizeOf(shape)} elements, its data ${data.length}.`);
+function writeTensors(group: GroupWriter, tensors: readonly NamedTensor[], before: readonly string[] = []): void {
+  const names = tensors.map(({ name }) => name);
+  writeNames(group, "weight_names", [...before, ...names]);
+  for (const { name, shape, data } of tensors) {
+    const size = shape.reduce((product, dimension) => product * dimension, 1);
+    if (size !== data.length) {
+      throw new UserError(`cannot save ${name}: its shape has ${size} elements, its data ${data.length}.`);
+    }
+    group.setFloats(name, shape, data);
   }
-  group.createFloats(name, shape, data);
 }
 
-function writeOptimizer(group: HdfGroup, { iterations, weights }: NonNullable<SavedModel["optimizer"]>): void {
+function writeOptimizer(group: GroupWriter, { iterations, weights }: NonNullable<SavedModel["optimizer"]>): void {
   // Keras puts the number of steps first, beside the optimizer's other state.
   const prefix = weights[0]?.name.split("/")[0] ?? "optimizer";
   const iteration = `${prefix}/iteration`;
-  writeNames(group, "weight_names", [iteration, ...weights.map(({ name }) => name)]);
-  group.createInteger(iteration, iterations);
-  for (const tensor of weights) writeTensor(group, tensor);
+  writeTensors(group, weights, [iteration]);
+  group.setInteger(iteration, iterations);
 }
 
-function writeNames(group: HdfGroup, attribute: string, names: readonly string[]): void {
-  const pieces: string[][] = [[]];
-  let bytes = 0;
-  for (const name of names) {
-    // A list's element takes the room of the longest.
-    bytes += name.length + 16;
-    if (bytes > LARGEST_ATTRIBUTE) {
-      pieces.push([]);
-      bytes = name.length + 16;
+/** Writes a list as Keras does: whole where it fits, else in as few equal pieces as fit. */
+function writeNames(group: GroupWriter, attribute: string, names: readonly string[]): void {
+  const encoder = new TextEncoder();
+  const longest = Math.max(0, ...names.map((name) => encoder.encode(name).length));
+  // A piece's strings all take the room of the longest; those of a whole list lie elsewhere, behind pointers.
+  const most = Math.floor(LARGEST_ATTRIBUTE / Math.max(longest + 1, POINTER_BYTES));
+  if (most === 0) throw new UserError(`cannot save a name of ${longest} bytes; at most ${LARGEST_ATTRIBUTE - 1} fit.`);
+  if (names.length === 0) group.setEmptyList(attribute);
+  else if (names.length <= most) group.setBytes(attribute, names);
+  else {
+    const length = Math.ceil(names.length / Math.ceil(names.length / most));
+    for (let i = 0; i * length < names.length; i++) {
+      group.setFixedBytes(`${attribute}${i}`, names.slice(i * length, (i + 1) * length), longest);
     }
-    pieces.at(-1)!.push(name);
   }
-  if (pieces.length === 1) group.setTexts(attribute, pieces[0]!);
-  else for (const [i, piece] of pieces.entries()) group.setTexts(`${attribute}${i}`, piece);
 }

@@ -1,0 +1,79 @@
+/** h5wasm, the HDF5 library: loaded when it is needed, run so that no fault leaves it in disorder. */
+import { InternalError, UserError } from "../errors.ts";
+
+type Library = typeof import("h5wasm");
+export type Hdf5Module = Awaited<Library["ready"]>;
+
+/** Emscripten's file system in memory; its published types lack the list of streams. */
+type FileSystem = NonNullable<Library["FS"]> & { readonly streams: readonly (FS.FSStream | null | undefined)[] };
+
+export interface Hdf5 {
+  readonly module: Hdf5Module;
+  readonly File: Library["File"];
+  readonly FS: FileSystem;
+}
+
+/** Loads the library, once: it is 4 MB and costs more start-up time than all the rest. */
+export async function loadHdf5(): Promise<Hdf5> {
+  const library = await import("h5wasm");
+  const module = await library.ready;
+  // Errors come as exceptions instead of text on the error output.
+  module.activate_throwing_error_handler();
+  return { module, File: library.File, FS: module.FS as FileSystem };
+}
+
+/** Input, output, errors: the first in the list of streams. */
+const STANDARD_STREAMS = 3;
+
+/**
+ * Calls `action` on a path of the library's own file system, and leaves nothing there.
+ *
+ * The library's exceptions pass through WebAssembly without unwinding it: its stack pointer stays where it was, and
+ * what it had opened stays open. After some hundreds of damaged files the stack would run over. `ccall` puts the
+ * pointer back when the function that it calls returns, so the action runs as such a function.
+ */
+export function isolated<Result>({ module, FS }: Hdf5, action: (path: string) => Result): Result {
+  const path = "/file.h5";
+  let outcome: { result: Result } | { error: unknown } | undefined;
+  const run = () => {
+    try {
+      outcome = { result: action(path) };
+    } catch (error) {
+      outcome = { error };
+    }
+    return 0;
+  };
+  const host = module as unknown as Record<string, unknown>;
+  host._isolated = run;
+  try {
+    // A string argument is what makes ccall save the pointer.
+    module.ccall("isolated", "number", ["string"], [path]);
+  } finally {
+    delete host._isolated;
+    for (const stream of FS.streams.slice(STANDARD_STREAMS)) if (stream) FS.close(stream);
+    if (FS.analyzePath(path).exists) FS.unlink(path);
+  }
+  if (outcome && "result" in outcome) return outcome.result;
+  throw outcome?.error ?? new InternalError("HDF5: the action did not run");
+}
+
+/** The innermost reason of an HDF5 error, whose message is a stack of lines `#001: file line 7 in function(): reason`. */
+function reasonOf(message: string): string {
+  const reasons = [...message.matchAll(/^ *#\d+: .*?\(\): (.*)$/gm)].map((match) => match[1]);
+  return reasons.at(-1) ?? message.split("\n")[0] ?? "";
+}
+
+/** What a failure while reading says about the file. */
+export function damaged(error: unknown): Error {
+  if (error instanceof UserError || error instanceof InternalError) return error;
+  if (error instanceof TypeError || error instanceof ReferenceError) {
+    return new InternalError(`HDF5: ${error.message}`, { cause: error });
+  }
+  const reason = reasonOf(error instanceof Error ? error.message : String(error));
+  if (reason.includes("signature not found")) return new UserError("it is no HDF5 file.", { cause: error });
+  const sizes = /truncated file: eof = (\d+).*stored_eof = (\d+)/.exec(reason);
+  if (sizes) {
+    return new UserError(`the file is cut off: it has ${sizes[1]} bytes of ${sizes[2]}.`, { cause: error });
+  }
+  return new UserError(`the file is damaged (${reason}).`, { cause: error });
+}
