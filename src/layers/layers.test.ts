@@ -8,7 +8,9 @@ import {
   networkAround,
   samplesOf,
 } from "../../test/helpers/layers.ts";
+import { NDArray, sizeOf } from "../array.ts";
 import { UserError } from "../errors.ts";
+import { Sequential } from "../model/sequential.ts";
 import type { ActivationName } from "./activation-functions.ts";
 import { activation, conv2d, dense, flatten, input, maxPooling2d } from "./index.ts";
 
@@ -150,5 +152,69 @@ describe("a Keras config that asks for what we do not have is refused, not ignor
   ])("%s", (_, read, message) => {
     expect(read).toThrow(UserError);
     expect(read).toThrow(message);
+  });
+});
+
+describe("padding is on the sides where Keras has it", () => {
+  /** Numbers that repeat nothing soon: (i · a mod m) - c. */
+  const numbers = (shape: readonly number[], a: number, m: number, c: number) =>
+    new NDArray(
+      Float32Array.from({ length: sizeOf(shape) }, (_, i) => ((i * a) % m) - c),
+      shape,
+    );
+
+  // `keras.layers.Conv2D(filters, kernel_size, strides, padding="same")` of Keras 3.15 on the same whole numbers; bias i.
+  const convolutions: [number[], number, [number, number], [number, number], number[]][] = [
+    [
+      [4, 5, 1],
+      2,
+      [3, 2],
+      [1, 1],
+      [
+        -31, 2, 16, 9, -3, -28, 0, 12, 9, 2, 10, -43, -8, 19, 18, -7, -44, 11, 16, 6, 19, -8, -43, 10, 16, 17, 9, -42,
+        -2, 12, 9, 19, 2, -28, 6, 13, 10, -1, -27, 7,
+      ],
+    ],
+    [[5, 4, 2], 1, [2, 3], [2, 2], [-8, 5, 14, -27, 13, -21]],
+    [[4, 7, 1], 1, [4, 4], [2, 3], [2, 14, -8, 23, -11, -17]],
+  ];
+  test.each(convolutions)(
+    "conv2d of %j, %i filters of %j, strides %j",
+    async (shape, filters, kernelSize, strides, expected) => {
+      const layer = conv2d({ filters, kernelSize, strides, padding: "same" });
+      const model = new Sequential([input({ shape }), layer]);
+      const bias = new NDArray(
+        Float32Array.from({ length: filters }, (_, i) => i),
+        [filters],
+      );
+      model.setWeights([numbers([...kernelSize, shape[2]!, filters], 5, 7, 3), bias]);
+      expect([...(await model.predict(numbers([1, ...shape], 7, 11, 5), { threads: 1 })).data]).toEqual(expected);
+    },
+  );
+
+  // `keras.layers.MaxPooling2D(pool_size, strides, padding="same")`, all inputs negative: padding must never win.
+  const poolings: [number[], [number, number], [number, number], number[]][] = [
+    [
+      [4, 5, 1],
+      [2, 2],
+      [2, 2],
+      [-6, -5, -7, -9, -6, -5],
+    ],
+    [
+      [5, 6, 1],
+      [3, 3],
+      [2, 2],
+      [-6, -5, -9, -5, -5, -6, -5, -6, -6],
+    ],
+    [
+      [5, 4, 1],
+      [2, 4],
+      [1, 3],
+      [-6, -5, -6, -6, -5, -5, -5, -5, -6, -10],
+    ],
+  ];
+  test.each(poolings)("maxPooling2d of %j, pool %j, strides %j", async (shape, poolSize, strides, expected) => {
+    const model = new Sequential([input({ shape }), maxPooling2d({ poolSize, strides, padding: "same" })]);
+    expect([...(await model.predict(numbers([1, ...shape], 7, 11, 15), { threads: 1 })).data]).toEqual(expected);
   });
 });

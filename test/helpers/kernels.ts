@@ -79,7 +79,7 @@ export function runReference<Attributes>({ op, attributes, inputs, batch }: Case
 }
 
 /** Expects |actual - expected| <= tolerance · (1 + |expected|), element by element. */
-function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
+export function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): void {
   expect(actual.length).toBe(expected.length);
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(actual[i]! - expected[i]!);
