@@ -63,9 +63,13 @@ function reasonOf(message: string): string {
   return reasons.at(-1) ?? message.split("\n")[0] ?? "";
 }
 
+/** What a damaged file says of itself may hold anything; a message is one line of printable characters. */
+const printable = (text: string) => text.replace(/\p{Cc}+/gu, " ");
+
 /** What a failure while reading says about the file. */
 export function damaged(error: unknown): Error {
-  if (error instanceof UserError || error instanceof InternalError) return error;
+  if (error instanceof InternalError) return error;
+  if (error instanceof UserError) return new UserError(printable(error.message), { cause: error });
   if (error instanceof TypeError || error instanceof ReferenceError) {
     return new InternalError(`HDF5: ${error.message}`, { cause: error });
   }
@@ -75,5 +79,5 @@ export function damaged(error: unknown): Error {
   if (sizes) {
     return new UserError(`the file is cut off: it has ${sizes[1]} bytes of ${sizes[2]}.`, { cause: error });
   }
-  return new UserError(`the file is damaged (${reason}).`, { cause: error });
+  return new UserError(`the file is damaged (${printable(reason)}).`, { cause: error });
 }

@@ -1,0 +1,264 @@
+import { type Dataset, File, type Group, ready } from "h5wasm";
+import { describe, expect, it, vi } from "vitest";
+import { UserError } from "../errors.ts";
+import { readKerasH5, type SavedModel, writeKerasH5 } from "./keras-h5.ts";
+
+const tensor = (name: string, shape: number[], start = 0) => ({
+  name,
+  shape,
+  data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.fround(start + i / 7)),
+});
+
+const model: SavedModel = {
+  modelConfig: { class_name: "Sequential", config: { name: "größe", layers: [] } },
+  trainingConfig: { loss: "categorical_crossentropy" },
+  layers: [
+    {
+      name: "conv2d",
+      weights: [tensor("sequential/conv2d/kernel", [3, 3, 1, 2]), tensor("sequential/conv2d/bias", [2])],
+    },
+    { name: "flatten", weights: [] },
+    { name: "größe/innen", weights: [tensor("sequential/größe/kernel", [4, 2], -1)] },
+  ],
+  optimizer: {
+    iterations: 2 ** 40,
+    weights: [tensor("adam/learning_rate", [], 0.001), tensor("adam/sequential_conv2d_kernel_momentum", [3, 3, 1, 2])],
+  },
+  kerasVersion: "3.15.1",
+};
+
+/** The library's own view of a file: its memory, and a way to build what our writer refuses to. */
+async function build(change: (file: File) => void, bytes?: Uint8Array): Promise<Uint8Array> {
+  const { FS } = await ready;
+  if (bytes) FS.writeFile("/built.h5", bytes);
+  const file = new File("/built.h5", bytes ? "a" : "w");
+  try {
+    change(file);
+  } finally {
+    file.close();
+  }
+  const built = FS.readFile("/built.h5") as Uint8Array;
+  FS.unlink("/built.h5");
+  return built;
+}
+
+const whole = await writeKerasH5(model);
+const groupOf = (file: File, path: string) => file.get(path) as Group;
+
+/** A model of one layer with one weight, which `change` puts into its group. */
+const withWeight = (change: (group: Group) => void) =>
+  build((file) => {
+    file.create_attribute("model_config", "{}");
+    const weights = file.create_group("model_weights");
+    weights.create_attribute("layer_names", ["dense"]);
+    const dense = weights.create_group("dense");
+    dense.create_attribute("weight_names", ["kernel"]);
+    change(dense);
+  });
+
+async function failure(bytes: Uint8Array | Promise<Uint8Array>): Promise<string> {
+  const error = await readKerasH5(await bytes).then(
+    () => expect.fail("the file was read"),
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(UserError);
+  expect((error as Error).message).not.toMatch(/\p{Cc}/u);
+  return (error as Error).message;
+}
+
+describe("writeKerasH5 and readKerasH5", () => {
+  it("give back what was written", async () => {
+    expect(await readKerasH5(whole)).toEqual(model);
+  });
+
+  it("give the same bytes for the same model", async () => {
+    expect(await writeKerasH5(model)).toEqual(whole);
+  });
+
+  it("leave out what is not there", async () => {
+    const { modelConfig, layers } = model;
+    const read = await readKerasH5(await writeKerasH5({ modelConfig, layers }));
+    expect(Object.keys(read).sort()).toEqual(["kerasVersion", "layers", "modelConfig"]);
+  });
+
+  it("keep an optimizer that has no weights", async () => {
+    const read = await readKerasH5(await writeKerasH5({ ...model, optimizer: { iterations: 7, weights: [] } }));
+    expect(read.optimizer).toEqual({ iterations: 7, weights: [] });
+  });
+
+  it("split lists of names that are too long for one attribute", async () => {
+    const layers = Array.from({ length: 1700 }, (_, i) => ({
+      name: `a_layer_with_a_name_of_some_length_ü_${i}`,
+      weights: [],
+    }));
+    const bytes = await writeKerasH5({ modelConfig: {}, layers });
+    await build((file) => {
+      const { attrs } = groupOf(file, "model_weights");
+      expect(attrs.layer_names).toBeUndefined();
+      expect(attrs.layer_names0?.metadata.vlen).toBe(false);
+      expect(attrs.layer_names1?.shape).toEqual([850]);
+      expect(attrs.layer_names2).toBeUndefined();
+    }, bytes);
+    expect((await readKerasH5(bytes)).layers).toEqual(layers);
+  });
+
+  it("refuse to write a tensor that does not fill its shape", async () => {
+    const layers = [{ name: "dense", weights: [{ ...tensor("kernel", [2, 3]), shape: [2, 4] }] }];
+    await expect(writeKerasH5({ modelConfig: {}, layers })).rejects.toThrow(
+      "kernel: its shape has 8 elements, its data 6",
+    );
+  });
+
+  it("leave nothing in the library's memory, whatever happens", async () => {
+    const { FS } = await ready;
+    const traces = () => [
+      FS.readdir("/"),
+      FS.readdir("/tmp"),
+      (FS as unknown as { streams: unknown[] }).streams.filter(Boolean).length,
+    ];
+    const before = traces();
+    const print = vi.spyOn(console, "error");
+    await readKerasH5(whole);
+    await failure(whole.subarray(0, 3000));
+    await failure(Uint8Array.from(whole, (byte, i) => (i > 800 && i % 97 === 0 ? 0 : byte)));
+    expect(traces()).toEqual(before);
+    expect(print).not.toHaveBeenCalled();
+  });
+});
+
+describe("readKerasH5 reads what others wrote", () => {
+  it.each([
+    ["<d", [1, -2.5, 1e-3], [1, -2.5, Math.fround(1e-3)]],
+    ["<f", [1, -2.5, 3], [1, -2.5, 3]],
+  ] as const)("weights of type %s", async (dtype, stored, expected) => {
+    const bytes = await withWeight((group) =>
+      group.create_dataset({ name: "kernel", data: [...stored], shape: [3], dtype }),
+    );
+    expect([...(await readKerasH5(bytes)).layers[0]!.weights[0]!.data]).toEqual(expected);
+  });
+
+  it.each(["iteration:0", "Adam/iter:0", "adam/iterations"])("the step counter %s", async (name) => {
+    const bytes = await build(
+      (file) => {
+        const group = file.create_group("optimizer_weights");
+        group.create_attribute("weight_names", [name]);
+        if (name.includes("/")) group.create_group(name.split("/")[0]!);
+        file.create_dataset({ name: `optimizer_weights/${name}`, data: BigInt64Array.of(12n), shape: [], dtype: "<q" });
+      },
+      await writeKerasH5({ modelConfig: {}, layers: [] }),
+    );
+    expect((await readKerasH5(bytes)).optimizer).toEqual({ iterations: 12, weights: [] });
+  });
+});
+
+describe("readKerasH5 refuses", () => {
+  it.each([
+    ["no bytes", new Uint8Array(0), "the file is empty."],
+    ["other bytes", new Uint8Array(5000).map((_, i) => i * 31), "it is no HDF5 file."],
+    [
+      "a truncated file",
+      whole.subarray(0, whole.length - 1),
+      `cut off: it has ${whole.length - 1} bytes of ${whole.length}`,
+    ],
+  ])("%s", async (_, bytes, expected) => {
+    expect(await failure(bytes)).toContain(expected);
+  });
+
+  it("HDF5 that is no model", async () => {
+    expect(await failure(build(() => {}))).toContain("no Keras model: it has no model_config");
+    expect(await failure(build((file) => file.create_attribute("model_config", "{}")))).toContain(
+      "/model_weights is missing",
+    );
+    expect(await failure(build((file) => file.create_attribute("model_config", "{\n]")))).toContain("is no JSON");
+    expect(await failure(build((file) => file.create_attribute("model_config", 7)))).toContain(
+      "must be made of strings",
+    );
+  });
+
+  it("missing attributes, layers and weights, by name", async () => {
+    const without = (path: string, attribute: string) =>
+      build((file) => groupOf(file, path).delete_attribute(attribute), whole);
+    expect(await failure(without("model_weights", "layer_names"))).toContain("no attribute layer_names");
+    expect(await failure(without("model_weights/conv2d", "weight_names"))).toContain(
+      "conv2d has no attribute weight_names",
+    );
+    expect(await failure(withWeight(() => {}))).toContain('weight "kernel" of layer "dense" is missing');
+    const other = build((file) => {
+      groupOf(file, "model_weights").delete_attribute("layer_names");
+      groupOf(file, "model_weights").create_attribute("layer_names", ["absent"]);
+    }, whole);
+    expect(await failure(other)).toContain('the group of layer "absent" is missing');
+  });
+
+  it("weights of another type", async () => {
+    const integers = withWeight((group) => group.create_dataset({ name: "kernel", data: [1, 2], dtype: "<i" }));
+    expect(await failure(integers)).toContain('"kernel" is int32, expected float16, float32 or float64');
+    const group = withWeight((dense) => dense.create_group("kernel"));
+    expect(await failure(group)).toContain('weight "kernel" of layer "dense" is missing');
+  });
+
+  it("links", async () => {
+    const soft = withWeight((group) => group.create_soft_link("/model_weights", "kernel"));
+    expect(await failure(soft)).toContain("/model_weights/dense/kernel is a soft link");
+    const external = withWeight((group) => group.create_external_link("other.h5", "/kernel", "kernel"));
+    expect(await failure(external)).toContain("/model_weights/dense/kernel is a link to another file");
+  });
+
+  it("filters, by name", async () => {
+    const data = new Float32Array(64);
+    const compressed = withWeight((group) =>
+      group.create_dataset({ name: "kernel", data, shape: [64], chunks: [64], compression: "gzip" }),
+    );
+    expect(await failure(compressed)).toContain('"kernel" passed through the filter(s) deflate');
+  });
+
+  it("sizes that the file cannot hold, before it takes memory for them", async () => {
+    const huge = withWeight((group) => {
+      const set = group.create_dataset({
+        name: "kernel",
+        data: [1, 2],
+        shape: [2],
+        maxshape: [null],
+        chunks: [2],
+        dtype: "<f",
+      });
+      (set as Dataset).resize([10 ** 12]);
+    });
+    expect(await failure(huge)).toContain("claims 4000000000000 bytes, more than the file holds");
+  });
+
+  it("one data set read over and over", async () => {
+    const bytes = await build((file) => {
+      file.create_attribute("model_config", "{}");
+      const weights = file.create_group("model_weights");
+      weights.create_attribute("layer_names", ["dense"]);
+      const dense = weights.create_group("dense");
+      dense.create_attribute("weight_names", Array(1000).fill("kernel"));
+      dense.create_dataset({ name: "kernel", data: new Float32Array(5000), shape: [5000], dtype: "<f" });
+    });
+    expect(await failure(bytes)).toContain("more than the file holds");
+  });
+
+  it("damaged files, a hundred of them, and reads a whole one after", { timeout: 20_000 }, async () => {
+    let state = 1;
+    const random = (below: number) => {
+      state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+      return (state >> 8) % below;
+    };
+    let refused = 0;
+    for (let i = 0; i < 300; i++) {
+      const bytes = whole.slice();
+      for (let j = 0; j < 4; j++) bytes[random(bytes.length)] = random(256);
+      const error = await readKerasH5(bytes).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      if (error !== undefined) {
+        expect(error).toBeInstanceOf(UserError);
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(100);
+    expect(await readKerasH5(whole)).toEqual(model);
+  });
+});
