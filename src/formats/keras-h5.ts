@@ -136,8 +136,8 @@ export function writeKerasH5(model: SavedModel): Promise<Uint8Array> {
   return writeHdf5((root) => {
     root.setText("keras_version", kerasVersion);
     root.setText("backend", BACKEND);
-    root.setBytes("model_config", JSON.stringify(modelConfig));
-    if (trainingConfig !== undefined) root.setBytes("training_config", JSON.stringify(trainingConfig));
+    root.setBytes("model_config", toPythonJson(modelConfig));
+    if (trainingConfig !== undefined) root.setBytes("training_config", toPythonJson(trainingConfig));
     const weights = root.group("model_weights");
     const names = layers.map(({ name }) => name);
     writeNames(weights, "layer_names", names);
@@ -184,4 +184,12 @@ function writeNames(group: GroupWriter, attribute: string, names: readonly strin
       group.setFixedBytes(`${attribute}${i}`, names.slice(i * length, (i + 1) * length), longest);
     }
   }
+}
+
+/** Settings that Keras wants as Python's float: a JSON number without a fraction would be an int to it. */
+const FLOATS =
+  /"(learning_rate|momentum|beta_1|beta_2|epsilon|ema_momentum|minval|maxval|mean|stddev)":(-?\d+)(?=[,}])/g;
+
+function toPythonJson(value: unknown): string {
+  return JSON.stringify(value).replace(FLOATS, '"$1":$2.0');
 }

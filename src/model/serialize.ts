@@ -35,23 +35,12 @@ export function toSavedModel(model: ModelState): SavedModel {
   };
 }
 
-function modelConfig({ name, placed, inputShape }: ModelState): Config {
-  const batched = (shape: readonly number[]) => [null, ...shape];
-  const layerConfigs = placed.map(({ layer, name, inputShape: shape }) => ({
-    module: "keras.layers",
+function modelConfig({ name, placed }: ModelState): Config {
+  const layers = placed.map(({ layer, name }) => ({
     class_name: layer.className,
     config: { name, trainable: true, dtype: "float32", ...layer.getConfig() },
-    registered_name: null,
-    ...(layer.className !== "InputLayer" && { build_config: { input_shape: batched(shape) } }),
   }));
-  const build = batched(inputShape);
-  return {
-    module: "keras",
-    class_name: "Sequential",
-    config: { name, trainable: true, dtype: "float32", layers: layerConfigs, build_input_shape: build },
-    registered_name: null,
-    build_config: { input_shape: build },
-  };
+  return { class_name: "Sequential", config: { name, trainable: true, dtype: "float32", layers } };
 }
 
 function trainingConfig({ compiled }: ModelState): Config {

@@ -29,7 +29,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
       graph.applyAll(sgdUpdate, { momentum, nesterov }, parameter, gradient, ...slots, scalars);
     },
     getConfig() {
-      return { name: "SGD", learning_rate: this.learningRate, ...commonConfig, momentum, nesterov };
+      return { name: "sgd", learning_rate: this.learningRate, ...commonConfig, momentum, nesterov };
     },
   };
 }

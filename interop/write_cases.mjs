@@ -1,0 +1,106 @@
+/** Trains small networks with this library and writes what Keras is to find in their files: node write_cases.mjs DIR */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { layers, losses, NDArray, optimizers, Sequential } from "../dist/index.js";
+
+const [directory] = process.argv.slice(2);
+
+/** Values between 0 and 1, the same at every run. */
+function values(count, seed) {
+  let state = seed >>> 0;
+  return Float32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  });
+}
+
+const cases = {
+  "adam-same": {
+    shape: [12, 10, 2],
+    classes: 4,
+    layers: [
+      layers.conv2d({ filters: 5, kernelSize: [5, 3], padding: "same", activation: "relu" }),
+      layers.maxPooling2d({ poolSize: 2 }),
+      layers.conv2d({ filters: 6, kernelSize: 3, activation: "relu" }),
+      layers.maxPooling2d({ poolSize: 2 }),
+      layers.flatten(),
+      layers.dense({ units: 7, activation: "relu" }),
+      layers.dense({ units: 4, activation: "softmax" }),
+    ],
+    compile: { loss: "categorical_crossentropy", optimizer: "adam", metrics: ["accuracy"] },
+  },
+  "sgd-nesterov-strides": {
+    shape: [9, 9, 3],
+    classes: 3,
+    layers: [
+      layers.conv2d({ filters: 4, kernelSize: 3, strides: 2, padding: "same", activation: "tanh", name: "first" }),
+      layers.conv2d({ filters: 3, kernelSize: [1, 2], useBias: false, kernelInitializer: "heNormal" }),
+      layers.activation({ activation: "sigmoid" }),
+      layers.maxPooling2d({ poolSize: 3, strides: 1, padding: "same" }),
+      layers.flatten(),
+      layers.dense({ units: 3 }),
+      layers.activation({ activation: "softmax" }),
+    ],
+    compile: {
+      loss: "sparse_categorical_crossentropy",
+      optimizer: optimizers.sgd({ learningRate: 0.05, momentum: 0.9, nesterov: true }),
+      metrics: ["accuracy"],
+    },
+    sparse: true,
+  },
+  "sgd-logits": {
+    shape: [20],
+    classes: 5,
+    layers: [layers.dense({ units: 6, activation: "tanh" }), layers.dense({ units: 5 })],
+    compile: {
+      loss: losses.categoricalCrossentropy({ fromLogits: true }),
+      optimizer: optimizers.sgd({ learningRate: 0.1 }),
+      metrics: ["accuracy"],
+    },
+  },
+  "adam-probabilities": {
+    shape: [3, 1, 4],
+    classes: 3,
+    layers: [
+      layers.conv2d({ filters: 6, kernelSize: 1, activation: "relu", biasInitializer: "ones" }),
+      // Behind a flatten Keras cannot look through to the logits, so the loss is that of probabilities.
+      layers.conv2d({ filters: 1, kernelSize: 1, activation: "sigmoid" }),
+      layers.flatten(),
+    ],
+    compile: {
+      loss: "categorical_crossentropy",
+      optimizer: optimizers.adam({ learningRate: 0.01, beta1: 0.8, epsilon: 1e-6 }),
+      metrics: ["accuracy"],
+    },
+  },
+  "not-compiled": { shape: [5], classes: 2, layers: [layers.dense({ units: 2, activation: "softmax" })] },
+};
+
+const count = 24;
+
+for (const [name, test] of Object.entries(cases)) {
+  const folder = join(directory, name);
+  await mkdir(folder, { recursive: true });
+  const size = test.shape.reduce((product, dimension) => product * dimension, 1);
+  const inputs = values(count * size, 11);
+  const labels = Int32Array.from({ length: count }, (_, i) => (i * 7 + 3) % test.classes);
+  const oneHot = Float32Array.from({ length: count * test.classes }, (_, i) =>
+    labels[Math.floor(i / test.classes)] === i % test.classes ? 1 : 0,
+  );
+  const x = new NDArray(inputs, [count, ...test.shape]);
+  const y = test.sparse ? new NDArray(labels, [count]) : new NDArray(oneHot, [count, test.classes]);
+  const model = new Sequential([layers.input({ shape: test.shape }), ...test.layers], { seed: 5, name });
+  const expected = { shape: [count, ...test.shape], inputs: [...inputs], targets: [...y.data], targetShape: y.shape };
+  if (test.compile) {
+    model.compile(test.compile);
+    for (let step = 0; step < 5; step++) await model.trainOnBatch(x.slice(0, 16), y.slice(0, 16));
+    Object.assign(expected, { score: await model.evaluate(x, y) });
+  }
+  expected.predictions = [...(await model.predict(x)).data];
+  await model.save(join(folder, "model.h5"));
+  expected.continued = [];
+  for (let step = 0; test.compile && step < 10; step++) {
+    expected.continued.push((await model.trainOnBatch(x.slice(8, 24), y.slice(8, 24))).loss);
+  }
+  await writeFile(join(folder, "expected.json"), JSON.stringify(expected));
+}
