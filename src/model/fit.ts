@@ -1,7 +1,6 @@
 /** The training loop, and evaluation: batches in, means out. */
-import { numberIn, positiveInteger } from "../arguments.ts";
 import { UserError } from "../errors.ts";
-import type { Tensor } from "../kernels/op.ts";
+import { elementsOf, type Tensor } from "../kernels/op.ts";
 import { permutation } from "../random.ts";
 import { yieldToEventLoop } from "../runtime/host.ts";
 import type { Callback, History, Logs } from "./callbacks.ts";
@@ -11,16 +10,19 @@ import type { Session } from "./session.ts";
 /** The event loop has its turn at least this often, in milliseconds, so that timers and signals are not kept waiting. */
 const TURN_MILLISECONDS = 30;
 
+/** Runs something on the model's session while nobody else does. */
+export type UseSession = <Result>(body: (session: Session) => Promise<Result>) => Promise<Result>;
+
 /** What the loops need of a compiled model. */
 export interface Steps {
-  readonly session: Session;
+  readonly use: UseSession;
   readonly input: Tensor;
   readonly targets: Tensor;
   readonly results: Tensor;
   /** Names of the results: loss, then the metrics. */
   readonly names: readonly string[];
   /** Writes the scalars of the coming update. */
-  beforeUpdate(): void;
+  beforeUpdate(session: Session): void;
   /** Counts the update. */
   afterUpdate(): void;
 }
@@ -67,14 +69,14 @@ class Means {
   }
 }
 
+/** When the event loop last had its turn: one time for all loops, of which each may be short. */
+let lastTurn = 0;
+
 /** Gives the event loop its turn when it is due. */
-function turnKeeper(): () => Promise<void> {
-  let last = performance.now();
-  return async () => {
-    if (performance.now() - last < TURN_MILLISECONDS) return;
-    await yieldToEventLoop();
-    last = performance.now();
-  };
+async function turn(): Promise<void> {
+  if (performance.now() - lastTurn < TURN_MILLISECONDS) return;
+  await yieldToEventLoop();
+  lastTurn = performance.now();
 }
 
 /** One update on `count` samples from `start`; returns the sums of the results. */
@@ -85,13 +87,14 @@ export async function trainStep(
   count: number,
   order?: Uint32Array,
 ): Promise<Float32Array> {
-  const { session } = steps;
-  copyRows(session.view(steps.input), x, start, count, order);
-  copyRows(session.view(steps.targets), y, start, count, order);
-  steps.beforeUpdate();
-  await session.run("trainStep", count);
-  steps.afterUpdate();
-  return session.view(steps.results) as Float32Array;
+  return steps.use(async (session) => {
+    copyRows(session.view(steps.input), x, start, count, order);
+    copyRows(session.view(steps.targets), y, start, count, order);
+    steps.beforeUpdate(session);
+    await session.run("trainStep", count);
+    steps.afterUpdate();
+    return session.view(steps.results).slice() as Float32Array;
+  });
 }
 
 export async function trainingLoop(steps: Steps, samples: Samples, plan: Plan): Promise<History> {
@@ -122,8 +125,7 @@ async function trainEpoch(steps: Steps, samples: Samples, plan: Plan, epoch: num
   const available = Math.ceil(samples.count / batchSize);
   const count = Math.min(plan.stepsPerEpoch ?? available, available);
   const means = new Means(steps.names);
-  const turn = turnKeeper();
-  for (let batch = 0; batch < count && !plan.isStopped(); batch++) {
+  for (let batch = 0; batch < count; batch++) {
     signal?.throwIfAborted();
     for (const callback of callbacks) await callback.onBatchBegin?.(batch);
     const start = batch * batchSize;
@@ -131,20 +133,20 @@ async function trainEpoch(steps: Steps, samples: Samples, plan: Plan, epoch: num
     const sums = await trainStep(steps, samples, start, size, order);
     if (!Number.isFinite(sums[0])) {
       plan.onNotANumber();
-      throw notANumber(sums[0]! / size, epoch, batch);
+      throw notANumber(`fit: at epoch ${epoch + 1}, step ${batch + 1}, the loss`, sums[0]! / size);
     }
     means.add(sums, size);
     for (const callback of callbacks) await callback.onBatchEnd?.(batch, means.logs());
     await turn();
+    if (plan.isStopped()) break;
   }
   signal?.throwIfAborted();
   return means.logs();
 }
 
-export function notANumber(loss: number, epoch: number, batch: number): UserError {
+export function notANumber(what: string, loss: number): UserError {
   return new UserError(
-    `fit: the loss became ${loss} at epoch ${epoch + 1}, step ${batch + 1}; ` +
-      `lower the learning rate, and look for values in the data that are not finite.`,
+    `${what} became ${loss}; lower the learning rate, and look for values in the data that are not finite.`,
   );
 }
 
@@ -160,16 +162,16 @@ export async function evaluationLoop(
   { count, x, y }: Samples,
   { batchSize, signal, prefix = "" }: EvaluationOptions,
 ): Promise<Logs> {
-  const { session } = steps;
   const means = new Means(steps.names);
-  const turn = turnKeeper();
   for (let start = 0; start < count; start += batchSize) {
     signal?.throwIfAborted();
     const size = Math.min(batchSize, count - start);
-    copyRows(session.view(steps.input), x, start, size, undefined);
-    copyRows(session.view(steps.targets), y, start, size, undefined);
-    await session.run("evaluateStep", size);
-    means.add(session.view(steps.results) as Float32Array, size);
+    await steps.use(async (session) => {
+      copyRows(session.view(steps.input), x, start, size, undefined);
+      copyRows(session.view(steps.targets), y, start, size, undefined);
+      await session.run("evaluateStep", size);
+      means.add(session.view(steps.results) as Float32Array, size);
+    });
     await turn();
   }
   return means.logs(prefix);
@@ -177,40 +179,23 @@ export async function evaluationLoop(
 
 /** The outputs for all samples, one after another. */
 export async function predictionLoop(
-  session: Session,
+  use: UseSession,
   { input, output }: { input: Tensor; output: Tensor },
   x: Samples["x"],
   { batchSize, signal }: { batchSize: number; signal: AbortSignal | undefined },
 ): Promise<Float32Array> {
-  const row = session.view(output).length / session.batchSize;
+  const row = elementsOf(output.shape);
   const result = new Float32Array(x.length * row);
-  const turn = turnKeeper();
-  for (let start = 0; start < x.length; start += batchSize) {
+  for (let start = 0; start < x.length; ) {
     signal?.throwIfAborted();
-    const size = Math.min(batchSize, x.length - start);
-    copyRows(session.view(input), x, start, size, undefined);
-    await session.run("forward", size);
-    result.set((session.view(output) as Float32Array).subarray(0, size * row), start * row);
+    start += await use(async (session) => {
+      const size = Math.min(batchSize, session.batchSize, x.length - start);
+      copyRows(session.view(input), x, start, size, undefined);
+      await session.run("forward", size);
+      result.set((session.view(output) as Float32Array).subarray(0, size * row), start * row);
+      return size;
+    });
     await turn();
   }
   return result;
-}
-
-/** Checks the numbers of `fit`'s options. */
-export function checkCounts(options: {
-  batchSize?: number;
-  epochs?: number;
-  initialEpoch?: number;
-  stepsPerEpoch?: number;
-  threads?: number;
-}): { batchSize: number; epochs: number; initialEpoch: number } {
-  const { stepsPerEpoch, threads } = options;
-  if (stepsPerEpoch !== undefined) positiveInteger("fit", "stepsPerEpoch", stepsPerEpoch);
-  if (threads !== undefined) positiveInteger("fit", "threads", threads);
-  const initialEpoch = numberIn("fit", "initialEpoch", options.initialEpoch ?? 0, { min: 0 });
-  return {
-    batchSize: positiveInteger("fit", "batchSize", options.batchSize ?? 32),
-    epochs: positiveInteger("fit", "epochs", options.epochs ?? 1),
-    initialEpoch,
-  };
 }

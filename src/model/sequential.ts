@@ -2,12 +2,13 @@
  * The model: a chain of layers with their weights, and what one does with it. The loops are in `fit.ts`, the state in
  * `variables.ts`, Keras's formats in `serialize.ts`. https://keras.io/api/models/sequential/
  */
-import { positiveInteger, show } from "../arguments.ts";
+import { positiveInteger } from "../arguments.ts";
 import { formatShape, NDArray } from "../array.ts";
 import { batchTensor, stateTensor } from "../compiler/graph.ts";
 import type { Network } from "../compiler/network.ts";
 import { UserError } from "../errors.ts";
 import { elementsOf, type Shape, type Tensor } from "../kernels/op.ts";
+import { reshape } from "../kernels/reshape.ts";
 import type { Layer } from "../layers/layer.ts";
 import { type Loss, toLoss } from "../losses.ts";
 import { toMetric } from "../metrics.ts";
@@ -16,7 +17,8 @@ import { freshSeed, generator } from "../random.ts";
 import { writeFileAtomic } from "../runtime/files.ts";
 import type { Callback, History, Logs } from "./callbacks.ts";
 import { checkInputs, checkLengths, checkTargets, type Samples } from "./data.ts";
-import { checkCounts, evaluationLoop, notANumber, predictionLoop, type Steps, trainingLoop, trainStep } from "./fit.ts";
+import { evaluationLoop, notANumber, predictionLoop, type Steps, trainingLoop, trainStep } from "./fit.ts";
+import { checkFitOptions, checkLayer, checkThreads, wholeNumber } from "./options.ts";
 import type { Compiled, ModelState, PlacedLayer } from "./state.ts";
 import { formatSummary } from "./summary.ts";
 import { Variables } from "./variables.ts";
@@ -87,11 +89,8 @@ export class Sequential implements ModelState {
   /** @throws UserError for layers that do not fit together. */
   constructor(layers: readonly Layer[] = [], options: SequentialOptions = {}) {
     const { name = "sequential", seed = freshSeed(), strict = false } = options;
-    if (!Number.isSafeInteger(seed) || seed < 0) {
-      throw new UserError(`Sequential: seed must be an integer of at least 0, got ${show(seed)}.`);
-    }
     this.name = name;
-    this.#seed = seed;
+    this.#seed = wholeNumber("Sequential", "seed", seed);
     this.variables = new Variables(strict);
     for (const layer of layers) this.add(layer);
   }
@@ -99,19 +98,14 @@ export class Sequential implements ModelState {
   /** Appends a layer and creates its weights. The first layer must be an input. */
   add(layer: Layer): void {
     const previous = this.placed.at(-1);
-    const name = layer.name ?? this.#freeName(layer.className);
-    if (!previous && layer.className !== "InputLayer") {
-      throw new UserError(`Sequential: the first layer must be layers.input({ shape }), got ${layer.className}.`);
-    }
-    if (this.placed.some((placed) => placed.name === name)) {
-      throw new UserError(`Sequential: two layers are named "${name}"; names must be unique.`);
-    }
+    const name = layer?.name ?? this.#freeName(String(layer?.className));
+    checkLayer(layer, name, this.placed);
     const inputShape = previous?.outputShape ?? [];
     const outputShape = layer.outputShape(inputShape, `layer "${name}"`);
     const weights = layer.weights(inputShape).map((spec, index) => {
       const tensor = stateTensor(`${this.name}/${name}/${spec.name}`, spec.shape);
       const random = generator(this.#seed, this.placed.length, index);
-      this.variables.add(tensor, spec.initializer.create(spec.shape, random));
+      this.variables.add(tensor, () => spec.initializer.create(spec.shape, random));
       return { name: spec.name, tensor };
     });
     this.placed.push({ layer, name, inputShape, outputShape, weights });
@@ -167,10 +161,11 @@ export class Sequential implements ModelState {
     const metrics = names.map((name) => toMetric(name, loss));
     const target = loss.target(this.outputShape);
     const prefix = optimizer.className.toLowerCase();
+    for (const tensor of this.compiled?.slots.flat() ?? []) this.variables.remove(tensor);
     const slots = this.parameters.map((parameter) =>
       optimizer.slotNames.map((slot) => {
         const tensor = stateTensor(`${prefix}/${parameter.name.replaceAll("/", "_")}_${slot}`, parameter.shape);
-        this.variables.add(tensor, new Float32Array(elementsOf(parameter.shape)));
+        this.variables.add(tensor, () => new Float32Array(elementsOf(parameter.shape)));
         return tensor;
       }),
     );
@@ -200,15 +195,14 @@ export class Sequential implements ModelState {
       input,
       output,
       parameters: this.parameters,
-      forward: (graph, x, training) =>
-        this.placed.reduce((value, { layer, weights }) => {
-          return layer.lower(
-            graph,
-            value,
-            weights.map(({ tensor }) => tensor),
-            training,
-          );
-        }, x),
+      forward: (graph, x, training) => {
+        const tensors = (weights: PlacedLayer["weights"]) => weights.map(({ tensor }) => tensor);
+        const lower = (value: Tensor, { layer, weights }: PlacedLayer) =>
+          layer.lower(graph, value, tensors(weights), training);
+        const result = this.placed.reduce(lower, x);
+        // Layers that do nothing give the input itself, but the output has a place of its own.
+        return result === x ? graph.apply(reshape, { shape: x.shape }, x) : result;
+      },
     };
     const { compiled } = this;
     if (!compiled) {
@@ -229,14 +223,20 @@ export class Sequential implements ModelState {
     const { optimizer, metrics, targets, scalars, results } = this.#compiled(where);
     const batchSize = Math.min(positiveInteger(where, "batchSize", options.batchSize ?? 32), samples);
     const network = this.#network().training!;
-    const session = await this.variables.session(network, { batchSize, threads: options.threads });
+    const request = { network, batchSize, threads: checkThreads(where, options.threads) };
+    options.signal?.throwIfAborted();
+    // Compiles now what the steps will need.
+    await this.variables.use(
+      () => request,
+      async () => {},
+    );
     return {
-      session,
+      use: (body) => this.variables.use(() => request, body),
       input: network.input,
       targets,
       results,
       names: ["loss", ...metrics.map(({ name }) => name)],
-      beforeUpdate: () => session.view(scalars).set(optimizer.stepScalars()),
+      beforeUpdate: (session) => session.view(scalars).set(optimizer.stepScalars()),
       afterUpdate: () => {
         optimizer.iterations++;
       },
@@ -260,21 +260,15 @@ export class Sequential implements ModelState {
    */
   async fit(x: NDArray, y: NDArray, options: FitOptions = {}): Promise<History> {
     const samples = this.#samples("fit", x, y);
-    const counts = checkCounts(options);
+    const plan = checkFitOptions(options, this.#seed);
     const validation = options.validationData && this.#samples("fit: validationData", ...options.validationData);
     const largest = Math.max(samples.count, validation?.count ?? 0);
-    options.signal?.throwIfAborted();
     const steps = await this.#steps("fit", options, largest);
     let good = options.restoreOnNaN ? this.#state() : undefined;
     this.stopTraining = false;
     return trainingLoop(steps, samples, {
-      ...counts,
-      shuffle: options.shuffle ?? true,
-      seed: options.seed ?? this.#seed,
-      stepsPerEpoch: options.stepsPerEpoch,
+      ...plan,
       validation,
-      callbacks: options.callbacks ?? [],
-      signal: options.signal,
       isStopped: () => this.stopTraining,
       keepGoodState: () => {
         if (good) good = this.#state();
@@ -307,7 +301,7 @@ export class Sequential implements ModelState {
     const steps = await this.#steps("trainOnBatch", { ...options, batchSize: count }, count);
     const sums = await trainStep(steps, samples, 0, count);
     const logs = Object.fromEntries(steps.names.map((name, i) => [name, sums[i]! / count]));
-    if (!Number.isFinite(logs.loss)) throw notANumber(logs.loss!, 0, this.compiled!.optimizer.iterations - 1);
+    if (!Number.isFinite(logs.loss)) throw notANumber("trainOnBatch: the loss", logs.loss!);
     return logs;
   }
 
@@ -330,12 +324,16 @@ export class Sequential implements ModelState {
     this.#first("predict");
     const inputs = checkInputs("predict", x, this.inputShape, this.placed[1]!.name);
     const batchSize = positiveInteger("predict", "batchSize", options.batchSize ?? 32);
-    const request = { batchSize: Math.min(batchSize, inputs.length), threads: options.threads };
+    const threads = checkThreads("predict", options.threads);
     const { forward, training } = this.#network();
-    // The session that trains also predicts; without one the forward program alone is compiled.
-    const network = training && this.variables.serves(training, request) ? training : forward;
-    const session = await this.variables.session(network, request);
-    const outputs = await predictionLoop(session, network, inputs, { batchSize, signal: options.signal });
+    const request = { network: forward, batchSize: Math.min(batchSize, inputs.length), threads };
+    const own = training && { network: training, batchSize: 1, threads };
+    // A session that trains also predicts, in its own batches; without one the forward program alone is compiled.
+    const ask = () => (own && this.variables.serves(own) ? own : request);
+    const outputs = await predictionLoop((body) => this.variables.use(ask, body), forward, inputs, {
+      batchSize,
+      signal: options.signal,
+    });
     return new NDArray(outputs, [inputs.length, ...this.outputShape]);
   }
 

@@ -12,6 +12,7 @@ import { Session } from "./session.ts";
 const MOST_THREADS = 16;
 
 export interface SessionRequest {
+  readonly network: Network;
   readonly batchSize: number;
   /** Undefined: as many as there are processors. */
   readonly threads?: number | undefined;
@@ -19,18 +20,25 @@ export interface SessionRequest {
 
 export class Variables {
   readonly #strict: boolean;
-  readonly #values = new Map<Tensor, Float32Array>();
+  /** Values, or how to make them: a model that is loaded never draws its first weights. */
+  readonly #values = new Map<Tensor, Float32Array | (() => Float32Array)>();
   #session: Session | undefined;
   #made: { network: Network; threads: number | undefined } | undefined;
+  /** Settled when nobody uses a session. */
+  #idle: Promise<void> = Promise.resolve();
 
   /** @param strict see `SessionOptions` */
   constructor(strict: boolean) {
     this.#strict = strict;
   }
 
-  /** Adds a state tensor with its first value. */
-  add(tensor: Tensor, value: Float32Array): void {
-    this.#values.set(tensor, value);
+  /** Adds a state tensor; its first value is made when it is needed. */
+  add(tensor: Tensor, create: () => Float32Array): void {
+    this.#values.set(tensor, create);
+  }
+
+  remove(tensor: Tensor): void {
+    this.#values.delete(tensor);
   }
 
   /** A copy of a tensor's present value. */
@@ -39,29 +47,48 @@ export class Variables {
   }
 
   write(tensor: Tensor, value: Float32Array): void {
-    this.#live(tensor).set(value);
+    if (this.#session?.holds(tensor)) this.#live(tensor).set(value);
+    else this.#values.set(tensor, value.slice());
   }
 
   #live(tensor: Tensor): Float32Array {
     const session = this.#session;
-    return session?.holds(tensor) ? (session.view(tensor) as Float32Array) : this.#values.get(tensor)!;
+    if (session?.holds(tensor)) return session.view(tensor) as Float32Array;
+    const value = this.#values.get(tensor)!;
+    if (value instanceof Float32Array) return value;
+    const created = value();
+    this.#values.set(tensor, created);
+    return created;
   }
 
   /** Whether the present session has a network's programs, for the batch and threads that are asked for. */
-  serves(network: Network, { batchSize, threads }: SessionRequest): boolean {
+  serves({ network, batchSize, threads }: SessionRequest): boolean {
     const session = this.#session;
     if (!session?.isUsable || this.#made?.network !== network || batchSize > session.batchSize) return false;
     return threads === undefined || threads === this.#made.threads;
   }
 
-  /** The session for a network: the present one where it serves, else a new one with the state carried over. */
-  async session(network: Network, request: SessionRequest): Promise<Session> {
-    if (this.#session && this.serves(network, request)) return this.#session;
-    const { batchSize, threads } = request;
+  /**
+   * Runs `body` on the session that `ask` asks for. Whoever comes meanwhile waits: calls at the same time must neither
+   * write over each other's batch nor carry the state into two sessions.
+   */
+  use<Result>(ask: () => SessionRequest, body: (session: Session) => Promise<Result>): Promise<Result> {
+    const result = this.#idle.then(async () => body(await this.#sessionFor(ask())));
+    this.#idle = result.then(
+      () => {},
+      () => {},
+    );
+    return result;
+  }
+
+  /** The present session where it serves, else a new one with the state carried over. */
+  async #sessionFor(request: SessionRequest): Promise<Session> {
+    if (this.#session && this.serves(request)) return this.#session;
+    const { network, batchSize, threads } = request;
     this.release();
     const count = threads ?? Math.min(await availableParallelism(), MOST_THREADS);
     const session = await Session.create(network, { batchSize, threads: count, strict: this.#strict });
-    for (const [tensor, value] of this.#values) if (session.holds(tensor)) session.view(tensor).set(value);
+    for (const tensor of this.#values.keys()) if (session.holds(tensor)) session.view(tensor).set(this.#live(tensor));
     this.#session = session;
     this.#made = { network, threads };
     return session;
@@ -69,7 +96,9 @@ export class Variables {
 
   /** Takes the state back from the session and ends it. */
   release(): void {
-    for (const tensor of this.#values.keys()) this.#values.set(tensor, this.read(tensor));
+    for (const tensor of this.#values.keys()) {
+      if (this.#session?.holds(tensor)) this.#values.set(tensor, this.read(tensor));
+    }
     this.#session?.close();
     this.#session = undefined;
   }

@@ -1,0 +1,56 @@
+/** Checks of what users pass to a model besides data. */
+import { boolean, positiveInteger, show } from "../arguments.ts";
+import { UserError } from "../errors.ts";
+import type { Layer } from "../layers/layer.ts";
+import type { FitOptions } from "./sequential.ts";
+
+/** A count that may be 0 and is exact: a seed, the number of an epoch. */
+export function wholeNumber(where: string, name: string, value: unknown): number {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+  throw new UserError(`${where}: ${name} must be an integer of at least 0, got ${show(value)}.`);
+}
+
+/** Checks `fit`'s options, and fills in what was not given. */
+export function checkFitOptions(options: FitOptions, seed: number) {
+  const { stepsPerEpoch, validationData } = options;
+  if (stepsPerEpoch !== undefined) positiveInteger("fit", "stepsPerEpoch", stepsPerEpoch);
+  if (validationData !== undefined && !(Array.isArray(validationData) && validationData.length === 2)) {
+    throw new UserError(`fit: validationData must be a pair [x, y], got ${show(validationData)}.`);
+  }
+  return {
+    batchSize: positiveInteger("fit", "batchSize", options.batchSize ?? 32),
+    epochs: positiveInteger("fit", "epochs", options.epochs ?? 1),
+    initialEpoch: wholeNumber("fit", "initialEpoch", options.initialEpoch ?? 0),
+    shuffle: boolean("fit", "shuffle", options.shuffle ?? true),
+    seed: wholeNumber("fit", "seed", options.seed ?? seed),
+    stepsPerEpoch,
+    callbacks: options.callbacks ?? [],
+    signal: options.signal,
+  };
+}
+
+/** Checks the number of threads; undefined where none is asked for. */
+export function checkThreads(where: string, threads: number | undefined): number | undefined {
+  return threads === undefined ? undefined : positiveInteger(where, "threads", threads);
+}
+
+/** Checks a layer that is to follow others, and its name. */
+export function checkLayer(layer: unknown, name: string, before: readonly { readonly name: string }[]): void {
+  const isLayer = typeof layer === "object" && layer !== null && "lower" in layer;
+  if (!isLayer) throw new UserError(`Sequential: expected a layer, made by one of layers.*, got ${show(layer)}.`);
+  const { className } = layer as Layer;
+  if ((className === "InputLayer") !== (before.length === 0)) {
+    throw new UserError(
+      before.length === 0
+        ? `Sequential: the first layer must be layers.input({ shape }), got ${className}.`
+        : `Sequential: layer "${name}" is an input, which can only be the first layer.`,
+    );
+  }
+  // Files separate the parts of a weight's path by slashes.
+  if (typeof name !== "string" || name === "" || name.includes("/")) {
+    throw new UserError(`Sequential: a layer's name must be text without "/", got ${show(name)}.`);
+  }
+  if (before.some((other) => other.name === name)) {
+    throw new UserError(`Sequential: two layers are named "${name}"; names must be unique.`);
+  }
+}
