@@ -26,5 +26,6 @@ finally:
     os.close(_nowhere)
 
 absl.logging.set_verbosity("error")
+tf.get_logger().setLevel("ERROR")
 
 __all__ = ["keras", "tf"]
