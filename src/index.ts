@@ -8,12 +8,6 @@ export type { Layer } from "./layers/layer.ts";
 export * as losses from "./losses.ts";
 export type { Callback, History, Logs } from "./model/callbacks.ts";
 export { type LoadOptions, loadModel } from "./model/load.ts";
-export {
-  type CompileOptions,
-  type Dataset,
-  type FitOptions,
-  type RunOptions,
-  Sequential,
-  type SequentialOptions,
-} from "./model/sequential.ts";
+export type { Dataset, FitOptions, RunOptions } from "./model/options.ts";
+export { type CompileOptions, Sequential, type SequentialOptions } from "./model/sequential.ts";
 export * as optimizers from "./optimizers/index.ts";

@@ -1,8 +1,38 @@
-/** Checks of what users pass to a model besides data. */
+/** What users pass to a model besides data, and its checks. */
 import { boolean, positiveInteger, show } from "../arguments.ts";
+import type { NDArray } from "../array.ts";
 import { UserError } from "../errors.ts";
 import type { Layer } from "../layers/layer.ts";
-import type { FitOptions } from "./sequential.ts";
+import type { Callback } from "./callbacks.ts";
+
+/** A pair of inputs and targets. */
+export type Dataset = readonly [x: NDArray, y: NDArray];
+
+export interface RunOptions {
+  /** Samples a step; default 32. */
+  readonly batchSize?: number;
+  /** Default: as many as there are processors, at most 16. */
+  readonly threads?: number;
+  /** Ends the run after the step that is under way; the promise then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+export interface FitOptions extends RunOptions {
+  /** The epoch to stop before; default 1. */
+  readonly epochs?: number;
+  /** The epoch to begin with, counted from 0; default 0. */
+  readonly initialEpoch?: number;
+  /** At most this many steps of each epoch. */
+  readonly stepsPerEpoch?: number;
+  /** A new order of the samples for each epoch; default true. */
+  readonly shuffle?: boolean;
+  /** Decides the orders; default: the model's. The order of an epoch depends on the seed and its number alone. */
+  readonly seed?: number;
+  readonly validationData?: Dataset;
+  readonly callbacks?: readonly Callback[];
+  /** Where the loss is not a number, go back to the state after the last good epoch before failing. Default false. */
+  readonly restoreOnNaN?: boolean;
+}
 
 /** A count that may be 0 and is exact: a seed, the number of an epoch. */
 export function wholeNumber(where: string, name: string, value: unknown): number {

@@ -15,10 +15,10 @@ import { toMetric } from "../metrics.ts";
 import { type Optimizer, toOptimizer } from "../optimizers/index.ts";
 import { freshSeed, generator } from "../random.ts";
 import { writeFileAtomic } from "../runtime/files.ts";
-import type { Callback, History, Logs } from "./callbacks.ts";
+import type { History, Logs } from "./callbacks.ts";
 import { checkInputs, checkLengths, checkTargets, type Samples } from "./data.ts";
 import { evaluationLoop, notANumber, predictionLoop, type Steps, trainingLoop, trainStep } from "./fit.ts";
-import { checkFitOptions, checkLayer, checkThreads, wholeNumber } from "./options.ts";
+import { checkFitOptions, checkLayer, checkThreads, type FitOptions, type RunOptions, wholeNumber } from "./options.ts";
 import type { Compiled, ModelState, PlacedLayer } from "./state.ts";
 import { formatSummary } from "./summary.ts";
 import { Variables } from "./variables.ts";
@@ -42,35 +42,6 @@ export interface CompileOptions {
   readonly optimizer?: string | Optimizer;
   /** "accuracy" or nothing. */
   readonly metrics?: readonly string[];
-}
-
-/** A pair of inputs and targets. */
-export type Dataset = readonly [x: NDArray, y: NDArray];
-
-export interface RunOptions {
-  /** Samples a step; default 32. */
-  readonly batchSize?: number;
-  /** Default: as many as there are processors, at most 16. */
-  readonly threads?: number;
-  /** Ends the run after the step that is under way; the promise then rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-}
-
-export interface FitOptions extends RunOptions {
-  /** The epoch to stop before; default 1. */
-  readonly epochs?: number;
-  /** The epoch to begin with, counted from 0; default 0. */
-  readonly initialEpoch?: number;
-  /** At most this many steps of each epoch. */
-  readonly stepsPerEpoch?: number;
-  /** A new order of the samples for each epoch; default true. */
-  readonly shuffle?: boolean;
-  /** Decides the orders; default: the model's. The order of an epoch depends on the seed and its number alone. */
-  readonly seed?: number;
-  readonly validationData?: Dataset;
-  readonly callbacks?: readonly Callback[];
-  /** Where the loss is not a number, go back to the state after the last good epoch before failing. Default false. */
-  readonly restoreOnNaN?: boolean;
 }
 
 export class Sequential implements ModelState {
