@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from quiet_keras import keras, tf
+from quiet_keras import keras
 
 import h5py
 import numpy as np
@@ -114,86 +114,6 @@ def make_case(folder, number, name, shape, body, compile_arguments, is_sparse):
     write(folder, f"{name}.json", golden)
 
 
-def make_losses(folder):
-    """Losses of each sample and the gradient of their mean."""
-    random = np.random.default_rng(1)
-    logits = random.normal(0, 4, (6, 5)).astype("float32")
-    logits[0] = [90, -90, 0, 0, 30]
-    labels = random.integers(0, 5, 6)
-    one_hot = np.eye(5, dtype="float32")[labels]
-    soft = (0.9 * one_hot + 0.02).astype("float32")
-    probabilities = tf.nn.softmax(logits).numpy()
-    functions = [
-        ("categorical_crossentropy", keras.losses.categorical_crossentropy, one_hot),
-        ("categorical_crossentropy", keras.losses.categorical_crossentropy, soft),
-        ("sparse_categorical_crossentropy", keras.losses.sparse_categorical_crossentropy, labels),
-    ]
-    golden = []
-    for name, function, target in functions:
-        for from_logits, output in ((True, logits), (False, probabilities)):
-            output = tf.Variable(output)
-            with tf.GradientTape() as tape:
-                value = function(target, output, from_logits=from_logits)
-                mean = tf.reduce_mean(value)
-            gradient = tape.gradient(mean, output)
-            golden.append(
-                {
-                    "loss": name,
-                    "fromLogits": from_logits,
-                    "targets": to_json(target),
-                    "outputs": to_json(output.numpy()),
-                    "values": to_json(value.numpy()),
-                    "gradient": to_json(gradient.numpy()),
-                }
-            )
-    write(folder, "losses.json", golden)
-
-
-def make_optimizers(folder):
-    """One variable, a fixed sequence of gradients, the variable after each."""
-    random = np.random.default_rng(2)
-    start = random.normal(0, 1, 7).astype("float32")
-    gradients = random.normal(0, 1, (12, 7)).astype("float32")
-    gradients[:, 0] = 0
-    gradients[:, 1] *= 1e-6
-    gradients[:, 2] *= 1e3
-    configs = [
-        ("Adam", {}),
-        ("Adam", {"learning_rate": 0.02, "beta_1": 0.7, "beta_2": 0.9, "epsilon": 1e-4}),
-        ("SGD", {}),
-        ("SGD", {"learning_rate": 0.1, "momentum": 0.9}),
-        ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "nesterov": True}),
-    ]
-    golden = []
-    for name, config in configs:
-        optimizer = getattr(optimizers, name)(**config)
-        variable = keras.Variable(start)
-        values = []
-        for gradient in gradients:
-            optimizer.apply([tf.constant(gradient)], [variable])
-            values.append(variable.numpy().copy())
-        golden.append({"optimizer": name, "config": config, "values": to_json(values)})
-    write(folder, "optimizers.json", {"start": to_json(start), "gradients": to_json(gradients), "runs": golden})
-
-
-def make_initializers(folder):
-    """What a large sample of each initializer looks like."""
-    golden = []
-    for name in ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"):
-        for shape in ((5, 5, 20, 50), (784, 500)):
-            sample = keras.initializers.get({"class_name": name, "config": {"seed": 1}})(shape).numpy()
-            golden.append(
-                {
-                    "initializer": name,
-                    "shape": shape,
-                    "largest": float(np.abs(sample).max()),
-                    "deviation": float(sample.std()),
-                    "mean": float(sample.mean()),
-                }
-            )
-    write(folder, "initializers.json", golden)
-
-
 def make_formats(folder):
     """A file in the ways that Keras 2, and h5py before 3, wrote what today's Keras writes otherwise."""
     value = np.array([[1, -2.5], [0.1, 3e-5], [65504, -0.0]])
@@ -230,9 +150,6 @@ def main():
     os.makedirs(folder, exist_ok=True)
     for number, case in enumerate(cases(), 1):
         make_case(folder, number, *case)
-    make_losses(folder)
-    make_optimizers(folder)
-    make_initializers(folder)
     make_formats(folder)
 
 
