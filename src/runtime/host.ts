@@ -16,7 +16,8 @@ const isNode = typeof process !== "undefined" && typeof process.versions?.node =
 export async function startWorker(url: URL): Promise<HostWorker> {
   if (isNode) {
     const { Worker } = await import("node:worker_threads");
-    const worker = new Worker(url);
+    // Options of the process may not fit a worker: --input-type ends it.
+    const worker = new Worker(url, { execArgv: [] });
     return {
       postMessage: (message) => worker.postMessage(message),
       onMessage: (listener) => worker.on("message", listener),
