@@ -2,6 +2,7 @@
  * The compiler: a network becomes one WebAssembly module and a map of its memory. Each stage is a pure function: build
  * the graph, fuse, differentiate, append the update, plan memory, emit.
  */
+import { UserError } from "../errors.ts";
 import type { Node, Operand, Tensor } from "../kernels/op.ts";
 import { sumSamples } from "../kernels/sum-samples.ts";
 import type { HostFeatures } from "../wasm/emitter.ts";
@@ -11,6 +12,9 @@ import { fuse } from "./fuse.ts";
 import { Graph } from "./graph.ts";
 import type { Network, Program, Training } from "./network.ts";
 import { planMemory } from "./plan.ts";
+
+/** Kernels count with signed 32-bit addresses. */
+const LARGEST_MEMORY = 2 ** 31;
 
 export interface CompileOptions {
   /** The largest batch that the programs take. */
@@ -28,10 +32,18 @@ export interface CompiledNetwork {
   readonly operands: ReadonlyMap<Tensor, Operand>;
 }
 
+/** @throws UserError for a network that needs more memory than there can be. */
 export function compile(network: Network, { batchSize, threads, features }: CompileOptions): CompiledNetwork {
   const programs = buildPrograms(network);
   const persistent = persistentTensors(network);
   const plan = planMemory([...programs.values()], persistent, batchSize, threads);
+  if (plan.bytes > LARGEST_MEMORY) {
+    const gigabytes = (plan.bytes / 2 ** 30).toFixed(1);
+    throw new UserError(
+      `the model needs ${gigabytes} GiB of memory for batches of ${batchSize}, and 2 GiB is the most it can have; ` +
+        "lower the batch size.",
+    );
+  }
   const module = emitModule({ programs, plan, features, threads });
   return { module, programs: [...programs.keys()], memoryBytes: plan.bytes, operands: plan.operands };
 }

@@ -1,15 +1,12 @@
 /** A compiled network with its memory and threads: what `fit`, `evaluate` and `predict` run on. */
 import { compile } from "../compiler/compile.ts";
 import type { Network, Program } from "../compiler/network.ts";
-import { InternalError, UserError } from "../errors.ts";
+import { InternalError } from "../errors.ts";
 import type { Buffer, Operand, Tensor } from "../kernels/op.ts";
 import { elementsOf } from "../kernels/op.ts";
 import { probeFeatures } from "../runtime/host.ts";
 import { Machine } from "../runtime/machine.ts";
 import { CONTROL } from "../wasm/barrier.ts";
-
-/** Kernels count with signed 32-bit addresses. */
-const LARGEST_MEMORY = 2 ** 31;
 
 export interface SessionOptions {
   /** The largest batch that the programs take. */
@@ -27,13 +24,6 @@ export class Session {
     const features = { threads: probed.threads, relaxedSimd: probed.relaxedSimd && !strict };
     const count = features.threads ? threads : 1;
     const compiled = compile(network, { batchSize, threads: count, features });
-    if (compiled.memoryBytes > LARGEST_MEMORY) {
-      const gigabytes = (compiled.memoryBytes / 2 ** 30).toFixed(1);
-      throw new UserError(
-        `the model needs ${gigabytes} GiB of memory for batches of ${batchSize}, and 2 GiB is the most it can have; ` +
-          `lower the batch size.`,
-      );
-    }
     const machine = await Machine.create({ ...compiled, threads: count, control: CONTROL });
     return new Session(machine, compiled.operands, batchSize);
   }
