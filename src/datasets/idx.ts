@@ -32,5 +32,6 @@ export function parseIdx(bytes: Uint8Array, name: string, rank: number): NDArray
       `${name}: its header says ${formatShape(shape)}, which makes ${expected} bytes, but the file has ${bytes.length}.`,
     );
   }
-  return new NDArray<"uint8">(bytes.subarray(header), shape);
+  // A plain array also where the bytes are Node's Buffer, whose methods differ.
+  return new NDArray<"uint8">(new Uint8Array(bytes.buffer, bytes.byteOffset + header, sizeOf(shape)), shape);
 }

