@@ -3,8 +3,10 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
-import { call, func, i32, if_, importMemory, Module, unreachable } from "wasmati";
-import { layers, optimizers, Sequential } from "../src/index.ts";
+import { call, f32, func, i32, if_, importMemory, Module, unreachable } from "wasmati";
+import { InternalError, type Layer, layers, NDArray, optimizers, Sequential } from "../src/index.ts";
+import { relu } from "../src/kernels/activations.ts";
+import type { Op } from "../src/kernels/op.ts";
 import { Machine } from "../src/runtime/machine.ts";
 import { buildBarrier, CONTROL } from "../src/wasm/barrier.ts";
 import { compiledNet, images } from "./helpers/models.ts";
@@ -93,6 +95,60 @@ describe("a failure in a thread", () => {
     expect(() => broken.run("bad", 1)).toThrow(/thread 1/);
     for (let i = 0; i < 10; i++) whole.run("good", 1);
     whole.close();
+  });
+});
+
+/** Passes positive values on, but traps on thread 1 where the first value of the batch is above 100. */
+const trap: Op<object> = {
+  name: "trap",
+  infer: () => [],
+  reference: () => {},
+  emit(e, _, [x]) {
+    i32.and(i32.eq(e.thread, 1), f32.gt(f32.load({ offset: x!.address }, e.i32(0)), f32.const(100)));
+    if_(null, () => unreachable());
+  },
+};
+const fragile: Layer = {
+  className: "Fragile",
+  outputShape: (shape) => shape,
+  weights: () => [],
+  lower(graph, x) {
+    graph.applyAll(trap, {}, x);
+    return graph.apply(relu, {}, x);
+  },
+  getConfig: () => ({}),
+};
+
+describe("a failure in a thread, seen from a model", () => {
+  const { x, y } = images(8);
+  const broken = new NDArray(
+    Float32Array.from(x.data, (value) => value + 1000),
+    x.shape,
+  );
+
+  function fragileNet() {
+    const dense = layers.dense({ units: 3, activation: "softmax" });
+    const model = new Sequential([layers.input({ shape: [6, 6, 1] }), fragile, layers.flatten(), dense], { seed: 1 });
+    model.compile({ loss: "categorical_crossentropy" });
+    return model;
+  }
+
+  test("rejects the promise and keeps the weights; the model goes on", async () => {
+    const [model, twin] = [fragileNet(), fragileNet()];
+    const options = { threads: 2 };
+    for (const net of [model, twin]) await net.fit(x, y, options);
+    const before = model.getWeights();
+    for (const name of ["fit", "predict", "evaluate"] as const) {
+      const run = name === "predict" ? model.predict(broken, options) : model[name](broken, y, options);
+      const failure = await run.catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(InternalError);
+      expect(String(failure)).toMatch(
+        /^InternalError: the engine failed: thread 1 failed in \w+: RuntimeError: unreachable/,
+      );
+    }
+    expect(model.getWeights()).toEqual(before);
+    expect(await model.fit(x, y, options)).toEqual(await twin.fit(x, y, options));
+    expect(model.getWeights()).toEqual(twin.getWeights());
   });
 });
 
