@@ -2,7 +2,7 @@
  * The model: a chain of layers with their weights, and what one does with it. The loops are in `fit.ts`, the state in
  * `variables.ts`, Keras's formats in `serialize.ts`. https://keras.io/api/models/sequential/
  */
-import { positiveInteger } from "../arguments.ts";
+import { badArgument, positiveInteger, show } from "../arguments.ts";
 import { formatShape, NDArray } from "../array.ts";
 import { batchTensor, stateTensor } from "../compiler/graph.ts";
 import type { Network } from "../compiler/network.ts";
@@ -129,6 +129,7 @@ export class Sequential implements ModelState {
     this.#first("compile");
     const loss = toLoss(lossOption);
     const optimizer = toOptimizer(optimizerOption);
+    if (!Array.isArray(names)) throw badArgument("compile", "metrics", "an array", names);
     const metrics = names.map((name) => toMetric(name, loss));
     const target = loss.target(this.outputShape);
     const prefix = optimizer.className.toLowerCase();
@@ -336,9 +337,13 @@ export class Sequential implements ModelState {
       throw new UserError(`setWeights: the model has ${parameters.length} weights, got ${weights.length}.`);
     }
     parameters.forEach(({ name, shape }, i) => {
-      if (formatShape(weights[i]!.shape) === formatShape(shape)) return;
+      const given = weights[i];
+      if (!(given instanceof NDArray)) {
+        throw new UserError(`setWeights: expected an NDArray at position ${i}, got ${show(given)}.`);
+      }
+      if (formatShape(given.shape) === formatShape(shape)) return;
       throw new UserError(
-        `setWeights: ${name} has shape ${formatShape(shape)}, got ${formatShape(weights[i]!.shape)} at position ${i}.`,
+        `setWeights: ${name} has shape ${formatShape(shape)}, got ${formatShape(given.shape)} at position ${i}.`,
       );
     });
     parameters.forEach((tensor, i) => {
