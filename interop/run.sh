@@ -30,7 +30,13 @@ cases() {
   "$python" check_cases.py "$work/cases" 2>"$work/log" || { tail -n 20 "$work/log"; return 1; }
 }
 
+recipe() {
+  node ../dist/cli/main.js train --epochs 1 --steps-per-epoch 60 --json --out "$work/lenet.h5" >"$work/lenet.jsonl"
+  "$python" check_recipe.py "$data" "$work/lenet.h5" "$work/lenet.jsonl" 2>"$work/log" || { tail -n 20 "$work/log"; return 1; }
+}
+
 count cases
+count recipe
 count same_losses same
 count same_losses valid
 echo "$passed passed, $failed failed"
