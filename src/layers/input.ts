@@ -18,7 +18,8 @@ export const input = defineLayer<InputOptions>(
       outputShape: () => sizes,
       weights: () => [],
       lower: (_, x) => x,
-      getConfig: () => ({ batch_shape: [null, ...sizes], sparse: false }),
+      // Keras 2 knows this name alone, Keras 3 both.
+      getConfig: () => ({ batch_input_shape: [null, ...sizes], sparse: false }),
     };
   },
   (config) => ({ shape: sampleShape(config) }),

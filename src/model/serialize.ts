@@ -38,9 +38,15 @@ export function toSavedModel(model: ModelState): SavedModel {
 function modelConfig({ name, placed }: ModelState): Config {
   const layers = placed.map(({ layer, name }) => ({
     class_name: layer.className,
-    config: { name, trainable: true, dtype: "float32", ...layer.getConfig() },
+    // Keras 2 refuses `trainable` of an input.
+    config: {
+      name,
+      ...(layer.className !== "InputLayer" && { trainable: true }),
+      dtype: "float32",
+      ...layer.getConfig(),
+    },
   }));
-  return { class_name: "Sequential", config: { name, trainable: true, dtype: "float32", layers } };
+  return { class_name: "Sequential", config: { name, layers } };
 }
 
 function trainingConfig({ compiled }: ModelState): Config {

@@ -1,6 +1,6 @@
 import { numberIn } from "../arguments.ts";
 import { adamUpdate } from "../kernels/adam.ts";
-import { commonConfig, learningRateOf, type Optimizer } from "./optimizer.ts";
+import { learningRateOf, type Optimizer } from "./optimizer.ts";
 
 export interface AdamOptions {
   /** Default 0.001. */
@@ -40,7 +40,7 @@ export function adam(options: AdamOptions = {}): Optimizer {
     getConfig() {
       const { learningRate } = this;
       const own = { beta_1: beta1, beta_2: beta2, epsilon, amsgrad: false };
-      return { name: "adam", learning_rate: learningRate, ...commonConfig, ...own };
+      return { name: "adam", learning_rate: learningRate, ...own };
     },
   };
 }

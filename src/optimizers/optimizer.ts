@@ -11,21 +11,10 @@ export interface Optimizer extends UpdateRule {
   iterations: number;
   /** The scalars of the next step, from `iterations` and `learningRate`. */
   stepScalars(): number[];
-  /** What Keras's `get_config` gives. */
+  /** What Keras's `get_config` gives, less what is switched off: Keras 2 and 3 call that by different names. */
   getConfig(): Config;
 }
 
 export function learningRateOf(where: string, value: unknown): number {
   return numberIn(where, "learningRate", value, { min: 0, expected: "a number of at least 0" });
 }
-
-/** What all of Keras's optimizers have in their config, switched off. */
-export const commonConfig = {
-  weight_decay: null,
-  clipnorm: null,
-  global_clipnorm: null,
-  clipvalue: null,
-  use_ema: false,
-  ema_momentum: 0.99,
-  ema_overwrite_frequency: null,
-} as const;

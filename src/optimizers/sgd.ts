@@ -1,6 +1,6 @@
 import { boolean, numberIn } from "../arguments.ts";
 import { sgdUpdate } from "../kernels/sgd.ts";
-import { commonConfig, learningRateOf, type Optimizer } from "./optimizer.ts";
+import { learningRateOf, type Optimizer } from "./optimizer.ts";
 
 export interface SgdOptions {
   /** Default 0.01. */
@@ -29,7 +29,7 @@ export function sgd(options: SgdOptions = {}): Optimizer {
       graph.applyAll(sgdUpdate, { momentum, nesterov }, parameter, gradient, ...slots, scalars);
     },
     getConfig() {
-      return { name: "sgd", learning_rate: this.learningRate, ...commonConfig, momentum, nesterov };
+      return { name: "sgd", learning_rate: this.learningRate, momentum, nesterov };
     },
   };
 }
