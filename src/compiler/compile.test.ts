@@ -1,0 +1,239 @@
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import { expectClose, randomData } from "../../test/helpers/kernels.ts";
+import { type BuiltNetwork, type NetworkOptions, networkOf } from "../../test/helpers/networks.ts";
+import { elementsOf, type Tensor } from "../kernels/op.ts";
+import { activation, conv2d, dense, flatten, maxPooling2d } from "../layers/index.ts";
+import { categoricalCrossentropy, sparseCategoricalCrossentropy } from "../losses.ts";
+import { Session } from "../model/session.ts";
+import { adam, sgd } from "../optimizers/index.ts";
+import { buildPrograms } from "./compile.ts";
+import { Interpreter } from "./interpret.ts";
+import type { Program } from "./network.ts";
+
+const CLASSES = 3;
+const BATCH = 6;
+
+/** Whatever runs a network's programs: a session or the interpreter. */
+type Runner = Pick<Session, "view" | "run">;
+
+const sessions: Session[] = [];
+afterAll(() => {
+  for (const session of sessions) session.close();
+});
+
+async function sessionFor({ network }: BuiltNetwork, threads = 1): Promise<Session> {
+  const session = await Session.create(network, { batchSize: BATCH, threads });
+  sessions.push(session);
+  return session;
+}
+
+/** Fills in weights, images, targets, and what the optimizer knows. */
+function fillIn(runner: Runner, { network, initial }: BuiltNetwork): void {
+  for (const [tensor, values] of initial) runner.view(tensor).set(values);
+  runner.view(network.input).set(randomData(BATCH * elementsOf(network.input.shape), 3));
+  const { targets } = network.training;
+  const isSparse = targets.shape.length === 0;
+  for (let n = 0; n < BATCH; n++) {
+    const label = (n * 2 + 1) % CLASSES;
+    if (isSparse) runner.view(targets)[n] = label;
+    else runner.view(targets)[n * CLASSES + label] = 1;
+  }
+}
+
+/** Runs all programs, the training step twice, on `batch` samples; what each leaves behind. */
+async function runAll(runner: Runner, built: BuiltNetwork, batch: number): Promise<Record<string, Float32Array>> {
+  const { network } = built;
+  const { results, scalars, slots } = network.training;
+  const found: Record<string, Float32Array> = {};
+  const keep = (name: string, tensor: Tensor, length?: number) => {
+    found[name] = runner.view(tensor).slice(0, length) as Float32Array;
+  };
+  fillIn(runner, built);
+  const run = async (program: Program) => {
+    await runner.run(program, batch);
+    if (program === "forward") keep("output", network.output, batch * elementsOf(network.output.shape));
+    else keep(`results of ${program}`, results);
+  };
+  await run("forward");
+  await run("evaluateStep");
+  for (const iterations of [0, 1]) {
+    runner.view(scalars).set({ ...built.optimizer, iterations }.stepScalars());
+    await run("trainStep");
+  }
+  for (const tensor of [...network.parameters, ...slots.flat()]) keep(tensor.name, tensor);
+  return found;
+}
+
+function expectAlike(actual: Record<string, Float32Array>, expected: Record<string, Float32Array>, tolerance: number) {
+  expect(Object.keys(actual)).toEqual(Object.keys(expected));
+  for (const [name, values] of Object.entries(expected)) {
+    try {
+      expectClose(actual[name]!, values, tolerance);
+    } catch (error) {
+      throw new Error(`${name}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}
+
+// Rates near 1 for gradients to be seen in the weights; Adam's would blow small ones up to signs.
+const optimizers = { sgd: () => sgd({ learningRate: 0.5, momentum: 0.9 }), adam: () => adam({ epsilon: 0.1 }) };
+const dense_ = categoricalCrossentropy();
+const end = [flatten(), dense({ units: CLASSES, activation: "softmax" })];
+
+const networks: Record<string, Omit<NetworkOptions, "optimizer">> = {
+  LeNet: {
+    input: [8, 9, 1],
+    layers: [
+      conv2d({ filters: 5, kernelSize: 3, padding: "same", activation: "relu" }),
+      maxPooling2d(),
+      conv2d({ filters: 6, kernelSize: 2, activation: "relu" }),
+      maxPooling2d(),
+      flatten(),
+      dense({ units: 7, activation: "relu" }),
+      dense({ units: CLASSES, activation: "softmax" }),
+    ],
+    loss: dense_,
+  },
+  "strides, overlapping pools, no biases": {
+    input: [7, 8, 2],
+    layers: [
+      conv2d({ filters: 4, kernelSize: [3, 2], strides: [1, 2], padding: "same", useBias: false, activation: "tanh" }),
+      maxPooling2d({ poolSize: 3, strides: 1, padding: "same" }),
+      ...end,
+    ],
+    loss: dense_,
+  },
+  "layers of their own for activations, labels": {
+    input: [6],
+    layers: [
+      dense({ units: 5 }),
+      activation({ activation: "relu" }),
+      dense({ units: 9, activation: "sigmoid", useBias: false }),
+      dense({ units: CLASSES }),
+      activation({ activation: "softmax" }),
+    ],
+    loss: sparseCategoricalCrossentropy(),
+  },
+  "logits, a softmax in the middle": {
+    input: [5, 5, 1],
+    layers: [conv2d({ filters: 3, kernelSize: 2, activation: "softmax" }), flatten(), dense({ units: CLASSES })],
+    loss: categoricalCrossentropy({ fromLogits: true }),
+  },
+  "probabilities that no softmax made": {
+    input: [4],
+    layers: [dense({ units: 5, activation: "relu" }), dense({ units: CLASSES, activation: "sigmoid" })],
+    loss: dense_,
+  },
+  "pooling first, one layer of weights": { input: [5, 7, 2], layers: [maxPooling2d(), ...end], loss: dense_ },
+};
+
+describe.each(Object.entries(networks))("%s", (_, options) => {
+  test.each(Object.entries(optimizers))("computes what the plain references compute, with %s", async (__, make) => {
+    const built = networkOf({ ...options, optimizer: make() });
+    for (const batch of [BATCH, 1]) {
+      const expected = await runAll(new Interpreter(built.network, BATCH), built, batch);
+      const single = await runAll(await sessionFor(built), built, batch);
+      expectAlike(single, expected, 2e-5);
+      expect(await runAll(await sessionFor(built, 2), built, batch)).toEqual(single);
+    }
+  });
+
+  test("is the same without fusion", async () => {
+    // The loss sees no softmax behind a view: it is given the logits.
+    const layers = [...options.layers.slice(0, -1), dense({ units: CLASSES })];
+    const loss = categoricalCrossentropy({ fromLogits: true });
+    const [fused, split] = [false, true].map((apart) => {
+      return networkOf({ ...options, layers, loss, optimizer: sgd({ learningRate: 0.5 }), split: apart });
+    }) as [BuiltNetwork, BuiltNetwork];
+    const count = ({ network }: BuiltNetwork) =>
+      buildPrograms(network)
+        .get("trainStep")!
+        .filter(({ op }) => !op.isView).length;
+    expect(count(fused)).toBeLessThan(count(split));
+    const [one, other] = [await sessionFor(fused), await sessionFor(split)];
+    expectAlike(await runAll(one, fused, BATCH), await runAll(other, split, BATCH), 1e-5);
+  });
+});
+
+test("convolution, bias, ReLU and pooling become one op", () => {
+  const { network } = networkOf({ ...networks.LeNet!, optimizer: sgd() });
+  const names = (program: Program) =>
+    buildPrograms(network)
+      .get(program)!
+      .map(({ op }) => op.name);
+  expect(names("forward")).toEqual(["conv2d", "conv2d", "reshape", "matmul", "matmul", "softmax"]);
+  // Evaluating computes no gradients and updates nothing.
+  expect(names("evaluateStep").filter((name) => /gradient|update/i.test(name))).toEqual([]);
+  expect(names("trainStep").filter((name) => name === "sgdUpdate")).toHaveLength(8);
+});
+
+test("evaluating and predicting leave weights and optimizer state alone", async () => {
+  const built = networkOf({ ...networks.LeNet!, optimizer: optimizers.sgd() });
+  const session = await sessionFor(built);
+  fillIn(session, built);
+  const state = () =>
+    [...built.network.parameters, ...built.network.training.slots.flat()].map((t) => session.view(t).slice());
+  const before = state();
+  await session.run("forward", BATCH);
+  await session.run("evaluateStep", BATCH);
+  expect(state()).toEqual(before);
+  session.view(built.network.training.scalars).fill(0.5);
+  await session.run("trainStep", BATCH);
+  expect(state()).not.toEqual(before);
+});
+
+test("samples beyond the batch are neither read nor written", async () => {
+  const built = networkOf({ ...networks.LeNet!, optimizer: optimizers.sgd() });
+  const [clean, dirty] = [await sessionFor(built), await sessionFor(built)];
+  const expected = await runAll(clean, built, 4);
+  const { input, output } = built.network;
+  fillIn(dirty, built);
+  dirty.view(input).fill(Number.NaN, 4 * elementsOf(input.shape));
+  dirty.view(output).fill(7);
+  await dirty.run("forward", 4);
+  expect(dirty.view(output).slice(0, 4 * CLASSES)).toEqual(expected.output);
+  expect([...dirty.view(output).slice(4 * CLASSES)]).toEqual(Array(2 * CLASSES).fill(7));
+});
+
+test("random networks compute what the plain references compute", async () => {
+  const size = fc.integer({ min: 1, max: 3 });
+  const activations = fc.constantFrom("linear", "relu", "tanh", "sigmoid");
+  const padding = fc.constantFrom("same", "valid");
+  const layer = fc.oneof(
+    fc
+      .record({
+        filters: fc.integer({ min: 1, max: 9 }),
+        kernelSize: size,
+        strides: size,
+        padding,
+        useBias: fc.boolean(),
+        activation: activations,
+      })
+      .map((options) => conv2d(options as never)),
+    fc.record({ poolSize: size, strides: size, padding }).map((options) => maxPooling2d(options as never)),
+    activations.map((name) => activation({ activation: name as never })),
+  );
+  const shape = fc.tuple(fc.integer({ min: 5, max: 9 }), fc.integer({ min: 5, max: 9 }), size);
+  await fc.assert(
+    fc.asyncProperty(
+      shape,
+      fc.array(layer, { maxLength: 3 }),
+      fc.integer({ min: 1, max: BATCH }),
+      async (input, middle, batch) => {
+        const layers = [...middle, ...end];
+        try {
+          layers.reduce<readonly number[]>((at, one) => one.outputShape(at, ""), input);
+        } catch {
+          fc.pre(false);
+        }
+        const built = networkOf({ input, layers, loss: dense_, optimizer: optimizers.sgd() });
+        const expected = await runAll(new Interpreter(built.network, BATCH), built, batch);
+        const session = await Session.create(built.network, { batchSize: BATCH, threads: 1 });
+        expectAlike(await runAll(session, built, batch), expected, 5e-5);
+        session.close();
+      },
+    ),
+    { seed: 4, numRuns: 40 },
+  );
+});

@@ -1,0 +1,77 @@
+/** Networks for the compiler, made of layers, without a model around them. */
+import { batchTensor, stateTensor } from "../../src/compiler/graph.ts";
+import type { Network } from "../../src/compiler/network.ts";
+import { elementsOf, type GraphBuilder, type Op, type Tensor } from "../../src/kernels/op.ts";
+import { reshape } from "../../src/kernels/reshape.ts";
+import type { Layer } from "../../src/layers/layer.ts";
+import type { Loss } from "../../src/losses.ts";
+import { toMetric } from "../../src/metrics.ts";
+import type { Optimizer } from "../../src/optimizers/index.ts";
+import { generator } from "../../src/random.ts";
+
+export interface NetworkOptions {
+  readonly input: readonly number[];
+  readonly layers: readonly Layer[];
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /** Puts a view behind each op, so that no two can be fused. */
+  readonly split?: boolean;
+}
+
+export interface BuiltNetwork {
+  readonly network: Network & { readonly training: NonNullable<Network["training"]> };
+  readonly optimizer: Optimizer;
+  /** First values of the parameters. */
+  readonly initial: ReadonlyMap<Tensor, Float32Array>;
+}
+
+export function networkOf({ input, layers, loss, optimizer, split = false }: NetworkOptions): BuiltNetwork {
+  const initial = new Map<Tensor, Float32Array>();
+  let shape = input;
+  const placed = layers.map((layer, index) => {
+    const tensors = layer.weights(shape).map((spec) => {
+      const tensor = stateTensor(`${index}/${spec.name}`, spec.shape);
+      // Biases are not left at zero: that would hide them.
+      const random = generator(9, index);
+      const isBias = spec.shape.length === 1;
+      const values = isBias ? new Float32Array(elementsOf(spec.shape)).map(() => random.uniform() - 0.5) : undefined;
+      initial.set(tensor, values ?? spec.initializer.create(spec.shape, random));
+      return tensor;
+    });
+    shape = layer.outputShape(shape, "layer");
+    return { layer, tensors };
+  });
+  const parameters = [...initial.keys()];
+  const target = loss.target(shape);
+  const metric = toMetric("accuracy", loss);
+  const network = {
+    input: batchTensor("input", input),
+    output: batchTensor("output", shape),
+    parameters,
+    forward: (graph: GraphBuilder, x: Tensor, training: boolean) => {
+      const builder = split ? splitting(graph) : graph;
+      return placed.reduce((value, { layer, tensors }) => layer.lower(builder, value, tensors, training), x);
+    },
+    training: {
+      targets: batchTensor("targets", target.shape, target.dtype),
+      loss: loss.lower,
+      metrics: [metric.lower],
+      optimizer,
+      slots: parameters.map(({ name, shape: size }) => optimizer.slotNames.map((s) => stateTensor(name + s, size))),
+      scalars: stateTensor("scalars", [optimizer.scalarCount]),
+      results: stateTensor("results", [2]),
+    },
+  };
+  return { network, optimizer, initial };
+}
+
+function splitting(graph: GraphBuilder): GraphBuilder {
+  return {
+    apply<Attributes>(op: Op<Attributes>, attributes: Attributes, ...inputs: Tensor[]) {
+      const result = graph.apply(op, attributes, ...inputs);
+      return graph.apply(reshape, { shape: result.shape }, result);
+    },
+    applyAll: (op, attributes, ...inputs) => graph.applyAll(op, attributes, ...inputs),
+    producer: (tensor) => graph.producer(tensor),
+  };
+}
