@@ -3,6 +3,7 @@
  * links, filters and virtual data sets, which lead out of the file or blow it up, are refused by name.
  */
 import { UserError } from "../errors.ts";
+import { checkGlobalHeaps } from "./hdf5-global-heap.ts";
 import { damaged, type Hdf5Module, isolated, loadHdf5 } from "./hdf5-library.ts";
 
 type Metadata = ReturnType<Hdf5Module["get_dataset_metadata"]>;
@@ -16,6 +17,7 @@ export async function readHdf5<Result>(bytes: Uint8Array, use: (root: GroupReade
       library.FS.writeFile(path, bytes);
       const file = new library.File(path, "r");
       try {
+        checkGlobalHeaps(bytes);
         return use(new GroupReader(new OpenFile(library.module, file.file_id, bytes.length), "/"));
       } finally {
         file.close();
@@ -62,7 +64,7 @@ class OpenFile {
     this.#unread -= size;
   }
 
-  /** Calls `fill` with room for `size` bytes and returns a copy of them, after `use` has seen them in place. */
+  /** Lets `fill` put `size` bytes into the library's memory, and gives them to `use`; then they are gone. */
   fetch<Result>(size: number, fill: (pointer: number) => number, use: (bytes: Uint8Array) => Result): Result {
     const pointer = this.module._malloc(Math.max(size, 8));
     if (pointer === 0) throw new UserError(`there is no memory for ${size} bytes of the file.`);

@@ -47,7 +47,7 @@ export class GroupWriter {
     else this.#target().create_attribute(attribute, [...value], [value.length], "A");
   }
 
-  /** Strings of `size` bytes each, the rest zeros. */
+  /** Strings in UTF-8 of at most `size` bytes each, filled up with zeros. */
   setFixedBytes(attribute: string, values: readonly string[], size: number): void {
     // One byte more than the longest, since HDF5 wants room for the zero that ends it.
     this.#target().create_attribute(attribute, [...values], [values.length], `A${size + 1}`);
