@@ -90,7 +90,7 @@ test.each([
   ],
   [
     { class_name: "CategoricalCrossentropy", config: { label_smoothing: 0.1 } },
-    "categorical_crossentropy: label_smoothing is not supported.",
+    "categorical_crossentropy: label_smoothing 0.1 is not supported.",
   ],
 ])("the loss %j is refused", (option, message) => {
   expect(() => toLoss(option)).toThrow(new UserError(message));
