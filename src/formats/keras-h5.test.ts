@@ -271,6 +271,14 @@ describe("readKerasH5 refuses", () => {
     expect(await failure(huge)).toContain("claims 4000000000000 bytes, more than the file holds");
   });
 
+  it("a heap of strings whose objects have no size, on which HDF5 itself would not end", async () => {
+    const bytes = whole.slice();
+    const heap = Buffer.from(bytes.buffer).indexOf("GCOL");
+    // Its first object: number 0, which is free space, and 0 bytes long.
+    bytes.fill(0, heap + 16, heap + 32);
+    expect(await failure(bytes)).toContain(`the global heap at byte ${heap} has an object of impossible size`);
+  });
+
   it("one data set read over and over", async () => {
     const bytes = await build((file) => {
       file.create_attribute("model_config", "{}");
