@@ -30,6 +30,7 @@ describe("values have Keras's deviation and bound", () => {
     ["heNormal", Math.sqrt(2 / 500), cut * Math.sqrt(2 / 500)],
     ["lecunUniform", Math.sqrt(1 / 500), Math.sqrt(3 / 500)],
     ["lecunNormal", Math.sqrt(1 / 500), cut * Math.sqrt(1 / 500)],
+    ["varianceScaling", Math.sqrt(1 / 500), cut * Math.sqrt(1 / 500)],
     ["randomUniform", 0.05 / Math.sqrt(3), 0.05],
     ["randomNormal", 0.05, Number.POSITIVE_INFINITY],
     ["truncatedNormal", 0.05 * 0.8796256610342398, 0.1],
@@ -51,6 +52,20 @@ test("a matrix has its rows for inputs and its columns for outputs, a vector its
   expect(largest("heUniform", [3000, 2])).toBeCloseTo(Math.sqrt(6 / 3000), 3);
   expect(largest("glorotUniform", [3000, 2])).toBeCloseTo(Math.sqrt(6 / 3002), 3);
   expect(largest("glorotUniform", [2000])).toBeCloseTo(Math.sqrt(3 / 2000), 3);
+});
+
+test("VarianceScaling, as old files have it for the others, takes scale, mode and distribution", () => {
+  const scaled = (config: object) => make({ class_name: "VarianceScaling", config });
+  const values = (initializer: ReturnType<typeof make>) => initializer.create(shape, generator(1));
+  const glorot = scaled({ scale: 1, mode: "fan_avg", distribution: "uniform" });
+  expect(values(glorot)).toEqual(values(make("glorotUniform")));
+  const he = { scale: 2, mode: "fan_in", distribution: "normal" };
+  expect(values(scaled(he))).toEqual(values(make("heNormal")));
+  const wide = { scale: 3, mode: "fan_out", distribution: "untruncated_normal" };
+  const { deviation, largest } = momentsOf(values(scaled(wide)));
+  expect(deviation / Math.sqrt(3 / 1250)).toBeCloseTo(1, 1.5);
+  expect(largest).toBeGreaterThan(3.5 * deviation);
+  expect(initializerConfig(scaled(wide))).toMatchObject({ class_name: "VarianceScaling", config: wide });
 });
 
 test("zeros, ones and a constant", () => {
@@ -80,6 +95,11 @@ test("TF.js's, Keras's and the class's spelling are one name, and configs come b
 
 test.each([
   ["orthogonal", /"orthogonal" is unknown; known are Zeros, /],
+  [
+    { class_name: "VarianceScaling", config: { mode: "fan_on" } },
+    /^VarianceScaling: mode must be one of "fan_in", "fan_out", "fan_avg", got "fan_on"\.$/,
+  ],
+  [{ class_name: "VarianceScaling", config: { scale: 0 } }, /scale must be a number above 0, got 0\.$/],
   [7, /must be the name of an initializer, got 7\.$/],
   [{ class_name: "Constant", config: { value: "much" } }, /Constant: value must be a finite number, got "much"\.$/],
 ])("%j is refused", (option, message) => {

@@ -1,5 +1,5 @@
 /** Keras's initializers: how weights begin. https://keras.io/api/layers/initializers/ */
-import { badArgument, type Config, isConfig, numberIn } from "./arguments.ts";
+import { badArgument, type Config, isConfig, numberIn, oneOf, show } from "./arguments.ts";
 import { UserError } from "./errors.ts";
 import type { Shape } from "./kernels/op.ts";
 import type { Generator } from "./random.ts";
@@ -37,23 +37,27 @@ function truncatedNormal({ normal }: Generator): number {
 /** Standard deviation of a normal truncated at two, which Keras makes up for. */
 const TRUNCATED_DEVIATION = 0.87962566103423978;
 
-type Mode = "in" | "out" | "average";
+type Mode = "fan_in" | "fan_out" | "fan_avg";
+type Distribution = "uniform" | "truncated_normal" | "untruncated_normal";
 
 /** Variance scale / n, where n is the number of inputs, of outputs, or their mean. */
-function varianceScaling(className: string, scale: number, mode: Mode, isNormal: boolean): Initializer {
+function scaled(scale: number, mode: Mode, distribution: Distribution): Initializer["create"] {
   const variance = (shape: Shape) => {
     const fan = fans(shape);
-    return scale / Math.max(1, mode === "average" ? (fan.in + fan.out) / 2 : fan[mode]);
+    return scale / Math.max(1, { fan_in: fan.in, fan_out: fan.out, fan_avg: (fan.in + fan.out) / 2 }[mode]);
   };
-  const create = (shape: Shape, random: Generator) => {
-    if (isNormal) {
-      const deviation = Math.sqrt(variance(shape)) / TRUNCATED_DEVIATION;
-      return fill(shape, () => truncatedNormal(random) * deviation);
-    }
+  return (shape, random) => {
     const limit = Math.sqrt(3 * variance(shape));
-    return fill(shape, () => (random.uniform() * 2 - 1) * limit);
+    if (distribution === "uniform") return fill(shape, () => (random.uniform() * 2 - 1) * limit);
+    const deviation = Math.sqrt(variance(shape));
+    if (distribution === "untruncated_normal") return fill(shape, () => random.normal() * deviation);
+    const wider = deviation / TRUNCATED_DEVIATION;
+    return fill(shape, () => truncatedNormal(random) * wider);
   };
-  return { className, config: { seed: null }, create };
+}
+
+function varianceScaling(className: string, scale: number, mode: Mode, isNormal: boolean): Initializer {
+  return { className, config: { seed: null }, create: scaled(scale, mode, isNormal ? "truncated_normal" : "uniform") };
 }
 
 const number = (where: string, config: Config, name: string, fallback: number) =>
@@ -67,12 +71,27 @@ const classes: Record<string, (config: Config) => Initializer> = {
     const value = number("Constant", config, "value", 0);
     return { className: "Constant", config: { value }, create: (shape) => fill(shape, () => value) };
   },
-  GlorotUniform: () => varianceScaling("GlorotUniform", 1, "average", false),
-  GlorotNormal: () => varianceScaling("GlorotNormal", 1, "average", true),
-  HeUniform: () => varianceScaling("HeUniform", 2, "in", false),
-  HeNormal: () => varianceScaling("HeNormal", 2, "in", true),
-  LecunUniform: () => varianceScaling("LecunUniform", 1, "in", false),
-  LecunNormal: () => varianceScaling("LecunNormal", 1, "in", true),
+  GlorotUniform: () => varianceScaling("GlorotUniform", 1, "fan_avg", false),
+  GlorotNormal: () => varianceScaling("GlorotNormal", 1, "fan_avg", true),
+  HeUniform: () => varianceScaling("HeUniform", 2, "fan_in", false),
+  HeNormal: () => varianceScaling("HeNormal", 2, "fan_in", true),
+  LecunUniform: () => varianceScaling("LecunUniform", 1, "fan_in", false),
+  LecunNormal: () => varianceScaling("LecunNormal", 1, "fan_in", true),
+  VarianceScaling: (config) => {
+    const where = "VarianceScaling";
+    const positive = { min: Number.MIN_VALUE, expected: "a number above 0" };
+    const scale = numberIn(where, "scale", config.scale ?? 1, positive);
+    const mode = oneOf(where, "mode", config.mode ?? "fan_in", ["fan_in", "fan_out", "fan_avg"]);
+    // Keras 2 once called the truncated one normal.
+    const given = config.distribution === "normal" ? "truncated_normal" : (config.distribution ?? "truncated_normal");
+    const kinds = ["truncated_normal", "untruncated_normal", "uniform"] as const;
+    const distribution = oneOf(where, "distribution", given, kinds);
+    return {
+      className: where,
+      config: { scale, mode, distribution, seed: null },
+      create: scaled(scale, mode, distribution),
+    };
+  },
   RandomUniform: (config) => {
     const minval = number("RandomUniform", config, "minval", -0.05);
     const maxval = number("RandomUniform", config, "maxval", 0.05);
@@ -107,7 +126,9 @@ export function toInitializer(where: string, name: string, option: unknown): Ini
   if (typeof className !== "string") throw badArgument(where, name, "the name of an initializer", option);
   const found = Object.keys(classes).find((candidate) => key(candidate) === key(className));
   if (!found) {
-    throw new UserError(`${where}: ${name} "${className}" is unknown; known are ${Object.keys(classes).join(", ")}.`);
+    throw new UserError(
+      `${where}: ${name} ${show(className)} is unknown; known are ${Object.keys(classes).join(", ")}.`,
+    );
   }
   return classes[found]!(isConfig(option) && isConfig(option.config) ? option.config : {});
 }

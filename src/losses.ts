@@ -71,17 +71,32 @@ export const sparseCategoricalCrossentropy = (options: CrossEntropyOptions = {})
 
 const losses = [categoricalCrossentropy, sparseCategoricalCrossentropy];
 
+/** What changes a loss and we do not have; Keras 2 calls its mean over the batch "auto". */
+const supported: readonly (readonly [key: string, values: readonly unknown[]])[] = [
+  ["label_smoothing", [0]],
+  ["reduction", ["sum_over_batch_size", "auto"]],
+  ["axis", [-1]],
+  ["ignore_class", []],
+];
+
 /** The loss that an option of `compile` or a Keras config names. */
 export function toLoss(option: unknown): Loss {
   if (isConfig(option) && typeof option.lower === "function") return option as unknown as Loss;
-  const wanted = isConfig(option) ? option.class_name : option;
-  const config = isConfig(option) && isConfig(option.config) ? option.config : {};
+  const { class_name: className, config } = isConfig(option) ? option : { class_name: option, config: {} };
+  // Keras 3 writes a loss that was given as a function so.
+  const wanted = className === "function" ? config : className;
+  const settings = isConfig(config) ? config : {};
   const squeeze = (name: string) => name.replaceAll("_", "").toLowerCase();
   for (const create of losses) {
     const { name } = create();
     if (typeof wanted !== "string" || squeeze(wanted) !== squeeze(name)) continue;
-    if (config.label_smoothing) throw new UserError(`${name}: label_smoothing is not supported.`);
-    return create({ fromLogits: (config.from_logits ?? false) as boolean });
+    for (const [key, values] of supported) {
+      const found = settings[key] ?? values[0];
+      if (!values.includes(found) && found !== undefined) {
+        throw new UserError(`${name}: ${key} ${show(found)} is not supported.`);
+      }
+    }
+    return create({ fromLogits: (settings.from_logits ?? false) as boolean });
   }
   const known = losses.map((create) => create().name).join(", ");
   throw new UserError(`compile: loss ${show(wanted)} is unknown; known are ${known}.`);

@@ -12,13 +12,13 @@ export function refuseUnsupported(className: string, config: Config, supported: 
     const plain = Array.isArray(value) && typeof found === "number" ? [found, found] : found;
     if (plain === undefined || plain === null || show(plain) === show(value)) continue;
     const expected = value === null ? "none" : show(value);
-    throw new UserError(`${className} "${config.name}": ${key} ${show(found)} is not supported, only ${expected}.`);
+    throw new UserError(`${className} ${show(config.name)}: ${key} ${show(found)} is not supported, only ${expected}.`);
   }
   const dtype = isConfig(config.dtype) && isConfig(config.dtype.config) ? config.dtype.config.name : config.dtype;
   if (dtype !== undefined && dtype !== null && dtype !== "float32") {
-    throw new UserError(`${className} "${config.name}": dtype ${show(dtype)} is not supported, only "float32".`);
+    throw new UserError(`${className} ${show(config.name)}: dtype ${show(dtype)} is not supported, only "float32".`);
   }
   if (config.trainable === false) {
-    throw new UserError(`${className} "${config.name}": frozen layers (trainable false) are not supported.`);
+    throw new UserError(`${className} ${show(config.name)}: frozen layers (trainable false) are not supported.`);
   }
 }

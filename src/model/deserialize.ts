@@ -8,6 +8,7 @@ import * as layers from "../layers/index.ts";
 import type { Layer, LayerType } from "../layers/layer.ts";
 import { toLoss } from "../losses.ts";
 import { toOptimizer } from "../optimizers/index.ts";
+import { learningRateOf } from "../optimizers/optimizer.ts";
 import { Sequential } from "./sequential.ts";
 import { LEARNING_RATE } from "./serialize.ts";
 
@@ -25,7 +26,7 @@ export function fromSavedModel(saved: SavedModel, where: string, { compile = tru
   const config = saved.modelConfig;
   if (!isConfig(config) || !isConfig(config.config)) throw new UserError(`${where}: the model's config is damaged.`);
   if (config.class_name !== "Sequential") {
-    throw new UserError(`${where}: the model is a ${show(config.class_name)}; only Sequential models are supported.`);
+    throw new UserError(`${where}: the model is a ${plain(config.class_name)}; only Sequential models are supported.`);
   }
   const { name, layers: configs } = config.config;
   if (!Array.isArray(configs)) throw new UserError(`${where}: the model's config has no list of layers.`);
@@ -33,26 +34,30 @@ export function fromSavedModel(saved: SavedModel, where: string, { compile = tru
   const model = new Sequential(withInput(made, configs), typeof name === "string" ? { name } : {});
   loadWeights(model, saved, where);
   if (compile && isConfig(saved.trainingConfig)) {
-    compileFrom(model, saved.trainingConfig);
-    if (saved.optimizer) loadOptimizer(model, saved.optimizer, where);
+    compileFrom(model, saved.trainingConfig, where);
+    if (saved.optimizer) loadOptimizer(model, saved, where);
   }
   return model;
 }
 
 function toLayer(entry: unknown, where: string): Layer {
   if (!isConfig(entry) || !isConfig(entry.config)) throw new UserError(`${where}: the config of a layer is damaged.`);
-  const { name } = entry.config;
-  const type = layerTypes.get(String(entry.class_name));
+  const { class_name: className, config } = entry;
+  const { name } = config;
+  const type = typeof className === "string" ? layerTypes.get(className) : undefined;
   if (!type) {
     const known = [...layerTypes.keys()].join(", ");
     throw new UserError(
-      `${where}: layer "${name}" is a ${entry.class_name}, which is not supported; known are ${known}.`,
+      `${where}: layer ${show(name)} is a ${plain(className)}, which is not supported; known are ${known}.`,
     );
   }
-  const options = type.optionsOf(entry.config);
+  const options = type.optionsOf(config);
   const given = Object.entries({ ...options, name }).filter(([, value]) => value !== undefined);
   return type(Object.fromEntries(given));
 }
+
+/** A class name as it reads in messages, whatever the file has in its place. */
+const plain = (name: unknown) => (typeof name === "string" && /^[\w.>]+$/.test(name) ? name : show(name));
 
 /** Keras 2 may leave the input layer out and give the first layer the shape. */
 function withInput(made: readonly Layer[], configs: readonly unknown[]): readonly Layer[] {
@@ -61,17 +66,20 @@ function withInput(made: readonly Layer[], configs: readonly unknown[]): readonl
   return [layers.input(layers.input.optionsOf(first)), ...made];
 }
 
-/** The last part of a weight's path, without TensorFlow's output number: `conv2d/kernel:0` is a kernel. */
-const lastPart = (path: string) => path.split("/").at(-1)!.replace(/:\d+$/, "");
+/** A path without TensorFlow's output number: Keras 2 wrote `conv2d/kernel:0`. */
+const withoutOutput = (path: string) => path.replace(/:\d+$/, "");
+
+/** The last part of a path: `sequential/conv2d/kernel` is a kernel. */
+const lastPart = (path: string) => withoutOutput(path).split("/").at(-1)!;
 
 function loadWeights(model: Sequential, saved: SavedModel, where: string): void {
   for (const { name, weights } of model.placed) {
-    const found = saved.layers.find((layer) => layer.name === name);
     if (weights.length === 0) continue;
-    if (!found) throw new UserError(`${where}: the file has no weights for layer "${name}".`);
+    const found = saved.layers.find((layer) => layer.name === name);
+    if (!found) throw new UserError(`${where}: the file has no weights for layer ${show(name)}.`);
     for (const weight of weights) {
       const tensor = found.weights.find((candidate) => lastPart(candidate.name) === weight.name);
-      if (!tensor) throw new UserError(`${where}: layer "${name}" has no ${weight.name} in the file.`);
+      if (!tensor) throw new UserError(`${where}: layer ${show(name)} has no ${weight.name} in the file.`);
       model.variables.write(weight.tensor, checkShape(tensor, weight.tensor, where));
     }
   }
@@ -84,34 +92,70 @@ function checkShape(found: NamedTensor, expected: Tensor, where: string): Float3
   );
 }
 
-function compileFrom(model: Sequential, { loss, metrics, optimizer_config: optimizer }: Config): void {
-  const names = Array.isArray(metrics) ? metrics.flat().map(metricName) : [];
-  model.compile({ loss: toLoss(loss), optimizer: toOptimizer(optimizer), metrics: names });
+function compileFrom(model: Sequential, config: Config, where: string): void {
+  const { loss, loss_weights: lossWeights, metrics, optimizer_config: optimizer } = config;
+  try {
+    if (lossWeights) throw new UserError(`compile: loss_weights ${show(lossWeights)} is not supported.`);
+    // Keras 2 has a list for each output.
+    const names = Array.isArray(metrics) ? metrics.flat(2).map(metricName) : [];
+    model.compile({ loss: toLoss(loss), optimizer: toOptimizer(optimizer), metrics: names });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const message = `${where}: ${error.message} Load it with { compile: false } to do without the training configuration.`;
+    throw new UserError(message, { cause: error });
+  }
 }
 
 /** Keras 2 writes a metric as an object, Keras 3 as the name that the user gave. */
 function metricName(metric: unknown): string {
   const name = isConfig(metric) && isConfig(metric.config) ? metric.config.name : metric;
-  if (typeof name !== "string") throw new UserError(`the saved metric ${show(metric)} is not supported.`);
+  if (typeof name !== "string") throw new UserError(`compile: the saved metric ${show(metric)} is not supported.`);
   return name === "categorical_accuracy" || name === "sparse_categorical_accuracy" ? "accuracy" : name;
 }
 
-function loadOptimizer(model: Sequential, state: NonNullable<SavedModel["optimizer"]>, where: string): void {
+function loadOptimizer(model: Sequential, saved: SavedModel, where: string): void {
   const { optimizer, slots } = model.compiled!;
-  const byName = new Map(state.weights.map((tensor) => [tensor.name, tensor]));
-  const rate = state.weights.find(({ name }) => lastPart(name) === LEARNING_RATE);
-  if (rate?.data.length === 1) optimizer.learningRate = rate.data[0]!;
-  optimizer.iterations = state.iterations;
-  // A file saved before the first step may have no slots.
-  const isEmpty = state.weights.every((tensor) => tensor === rate);
-  if (isEmpty && state.iterations === 0) return;
-  for (const tensor of slots.flat()) {
-    const found = byName.get(tensor.name);
-    if (!found) {
-      throw new UserError(
-        `${where}: the optimizer's state has no ${tensor.name}; load it with { compile: false } to do without the state.`,
-      );
-    }
-    model.variables.write(tensor, checkShape(found, tensor, where));
+  const { iterations, weights } = saved.optimizer!;
+  const rate = weights.find(({ name }) => lastPart(name) === LEARNING_RATE);
+  // The config has the rate as it was given, the file's tensor as it was used: in single precision.
+  if (rate?.data.length === 1 && rate.data[0] !== Math.fround(optimizer.learningRate)) {
+    optimizer.learningRate = learningRateOf(`${where}: ${rate.name}`, rate.data[0]);
   }
+  optimizer.iterations = iterations;
+  // A file saved before the first step may have no slots.
+  const isEmpty = weights.every((tensor) => tensor === rate);
+  if (isEmpty && iterations === 0) return;
+  const placed = model.placed.flatMap(({ name, weights }) => weights.map((weight) => `${name}/${weight.name}`));
+  slots.forEach((tensors, index) => {
+    tensors.forEach((tensor, slot) => {
+      const found = findSlot(weights, tensor.name, placed[index]!, optimizer.slotNames[slot]!);
+      if (!found) {
+        throw new UserError(
+          `${where}: the optimizer's state has no ${tensor.name}; load it with { compile: false } to do without the state.`,
+        );
+      }
+      model.variables.write(tensor, checkShape(found, tensor, where));
+    });
+  });
+}
+
+/** What Keras 2 calls the slots in short. */
+const shortNames: Record<string, string> = { momentum: "m", velocity: "v" };
+
+/**
+ * The state of a weight, `conv2d/kernel`, as one Keras or another names it: 3 `adam/sequential_conv2d_kernel_momentum`,
+ * 3.0 without `adam/`, 2.11 `Adam/m/conv2d/kernel:0`, before `Adam/conv2d/kernel/m:0`, SGD's `SGD/conv2d/kernel/momentum:0`.
+ */
+function findSlot(state: readonly NamedTensor[], name: string, weight: string, slot: string): NamedTensor | undefined {
+  const exact = state.find((tensor) => tensor.name === name);
+  if (exact) return exact;
+  const flat = (path: string) => `_${withoutOutput(path).replaceAll("/", "_")}`;
+  const endings = [slot, shortNames[slot] ?? slot].flatMap((short) => [
+    flat(`${weight}/${short}`),
+    flat(`${short}/${weight}`),
+  ]);
+  // The shortest: the state of layer "my_conv2d" ends like that of layer "conv2d", which has less before it.
+  return state
+    .filter((tensor) => endings.some((ending) => flat(tensor.name).endsWith(ending)))
+    .sort((a, b) => a.name.length - b.name.length)[0];
 }

@@ -31,13 +31,16 @@ const off: readonly (readonly [key: string, value: unknown])[] = [
   ["use_ema", false],
   ["gradient_accumulation_steps", null],
   ["amsgrad", false],
+  ["decay", 0],
+  ["loss_scale_factor", null],
 ];
 
 /** The optimizer that an option of `compile` or a Keras config names. */
 export function toOptimizer(option: unknown): Optimizer {
   if (isConfig(option) && typeof option.update === "function") return option as unknown as Optimizer;
   const name = isConfig(option) ? option.class_name : option;
-  const key = typeof name === "string" ? name.toLowerCase() : "";
+  // Keras 2.11 and later write `Custom>Adam`.
+  const key = typeof name === "string" ? name.replace("Custom>", "").toLowerCase() : "";
   if (!Object.hasOwn(fromConfig, key)) {
     const known = Object.keys(fromConfig).join(", ");
     throw new UserError(`compile: optimizer ${show(name)} is unknown; known are ${known}.`);
