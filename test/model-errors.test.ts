@@ -42,12 +42,18 @@ describe("layers that do not fit", () => {
     [
       "a name with a slash",
       () => new Sequential([input([4]), dense(3, "a/b")]),
-      'Sequential: a layer\'s name must be text without "/", got "a/b".',
+      'Sequential: a layer\'s name must be text without "/", and not ".", got "a/b".',
     ],
+    [
+      "a name that is a dot",
+      () => new Sequential([input([4]), dense(3, ".")]),
+      'Sequential: a layer\'s name must be text without "/", and not ".", got ".".',
+    ],
+    ["a model without a name", () => new Sequential([], { name: "" }), 'Sequential: name must be text, got "".'],
     [
       "an empty name",
       () => new Sequential([input([4]), dense(3, "")]),
-      'Sequential: a layer\'s name must be text without "/", got "".',
+      'Sequential: a layer\'s name must be text without "/", and not ".", got "".',
     ],
     [
       "something that is no layer",

@@ -64,6 +64,12 @@ export function checkThreads(where: string, threads: number | undefined): number
   return threads === undefined ? undefined : positiveInteger(where, "threads", threads);
 }
 
+/** Checks the name of a model. */
+export function checkModelName(name: unknown): string {
+  if (typeof name === "string" && name !== "") return name;
+  throw new UserError(`Sequential: name must be text, got ${show(name)}.`);
+}
+
 /** Checks a layer that is to follow others, and its name. */
 export function checkLayer(layer: unknown, name: string, before: readonly { readonly name: string }[]): void {
   const isLayer = typeof layer === "object" && layer !== null && "lower" in layer;
@@ -76,9 +82,9 @@ export function checkLayer(layer: unknown, name: string, before: readonly { read
         : `Sequential: layer "${name}" is an input, which can only be the first layer.`,
     );
   }
-  // Files separate the parts of a weight's path by slashes.
-  if (typeof name !== "string" || name === "" || name.includes("/")) {
-    throw new UserError(`Sequential: a layer's name must be text without "/", got ${show(name)}.`);
+  // In files a name is a part of a path, where "." stands for nothing.
+  if (typeof name !== "string" || name === "" || name === "." || name.includes("/")) {
+    throw new UserError(`Sequential: a layer's name must be text without "/", and not ".", got ${show(name)}.`);
   }
   if (before.some((other) => other.name === name)) {
     throw new UserError(`Sequential: two layers are named "${name}"; names must be unique.`);

@@ -18,7 +18,15 @@ import { writeFileAtomic } from "../runtime/files.ts";
 import type { History, Logs } from "./callbacks.ts";
 import { checkInputs, checkLengths, checkTargets, type Samples } from "./data.ts";
 import { evaluationLoop, notANumber, predictionLoop, type Steps, trainingLoop, trainStep } from "./fit.ts";
-import { checkFitOptions, checkLayer, checkThreads, type FitOptions, type RunOptions, wholeNumber } from "./options.ts";
+import {
+  checkFitOptions,
+  checkLayer,
+  checkModelName,
+  checkThreads,
+  type FitOptions,
+  type RunOptions,
+  wholeNumber,
+} from "./options.ts";
 import type { Compiled, ModelState, PlacedLayer } from "./state.ts";
 import { formatSummary } from "./summary.ts";
 import { Variables } from "./variables.ts";
@@ -60,7 +68,7 @@ export class Sequential implements ModelState {
   /** @throws UserError for layers that do not fit together. */
   constructor(layers: readonly Layer[] = [], options: SequentialOptions = {}) {
     const { name = "sequential", seed = freshSeed(), strict = false } = options;
-    this.name = name;
+    this.name = checkModelName(name);
     this.#seed = wholeNumber("Sequential", "seed", seed);
     this.variables = new Variables(strict);
     for (const layer of layers) this.add(layer);
@@ -80,8 +88,13 @@ export class Sequential implements ModelState {
       return { name: spec.name, tensor };
     });
     this.placed.push({ layer, name, inputShape, outputShape, weights });
-    this.#networks = undefined;
+    this.#forgetCompiled();
+  }
+
+  #forgetCompiled(): void {
+    for (const slot of this.compiled?.slots.flat() ?? []) this.variables.remove(slot);
     this.compiled = undefined;
+    this.#networks = undefined;
   }
 
   /** Keras's default name: the class in snake case, counted from the second on. */
@@ -132,8 +145,8 @@ export class Sequential implements ModelState {
     if (!Array.isArray(names)) throw badArgument("compile", "metrics", "an array", names);
     const metrics = names.map((name) => toMetric(name, loss));
     const target = loss.target(this.outputShape);
+    this.#forgetCompiled();
     const prefix = optimizer.className.toLowerCase();
-    for (const tensor of this.compiled?.slots.flat() ?? []) this.variables.remove(tensor);
     const slots = this.parameters.map((parameter) =>
       optimizer.slotNames.map((slot) => {
         const tensor = stateTensor(`${prefix}/${parameter.name.replaceAll("/", "_")}_${slot}`, parameter.shape);
@@ -150,7 +163,6 @@ export class Sequential implements ModelState {
       scalars: stateTensor("scalars", [optimizer.scalarCount]),
       results: stateTensor("results", [1 + metrics.length]),
     };
-    this.#networks = undefined;
   }
 
   #compiled(where: string): Compiled {
