@@ -9,9 +9,10 @@ export async function writeHdf5(build: (root: GroupWriter) => void): Promise<Uin
   const library = await loadHdf5();
   try {
     return isolated(library, (path) => {
-      const file = new library.File(path, "w");
+      // The oldest format that holds what is written, as h5py does; the newer ones note times everywhere.
+      const file = new library.File(path, "w", { libver: ["earliest", "latest"] });
       try {
-        build(new GroupWriter(file, "", new Set([""])));
+        withoutTime(() => build(new GroupWriter(file, "", new Set([""]))));
       } finally {
         file.close();
       }
@@ -20,6 +21,20 @@ export async function writeHdf5(build: (root: GroupWriter) => void): Promise<Uin
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new InternalError(`HDF5: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/**
+ * Runs `action`, which must not wait for anything, at the beginning of time. HDF5 notes when a data set was made, and
+ * h5wasm has no option against it as h5py has (and uses); but the same model is to make the same bytes.
+ */
+function withoutTime(action: () => void): void {
+  const { now } = Date;
+  Date.now = () => 0;
+  try {
+    action();
+  } finally {
+    Date.now = now;
   }
 }
 
