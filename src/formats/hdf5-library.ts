@@ -4,8 +4,12 @@ import { InternalError, UserError } from "../errors.ts";
 type Library = typeof import("h5wasm");
 export type Hdf5Module = Awaited<Library["ready"]>;
 
-/** Emscripten's file system in memory; its published types lack the list of streams. */
-type FileSystem = NonNullable<Library["FS"]> & { readonly streams: readonly (FS.FSStream | null | undefined)[] };
+/** Emscripten's file system in memory; its published types lack the list of streams and an option. */
+type FileSystem = Omit<NonNullable<Library["FS"]>, "writeFile"> & {
+  readonly streams: readonly (FS.FSStream | null | undefined)[];
+  /** `canOwn`: the data become the file's content, without a copy. */
+  writeFile(path: string, data: Uint8Array, options: { canOwn: boolean }): void;
+};
 
 export interface Hdf5 {
   readonly module: Hdf5Module;
@@ -19,7 +23,7 @@ export async function loadHdf5(): Promise<Hdf5> {
   const module = await library.ready;
   // Errors come as exceptions instead of text on the error output.
   module.activate_throwing_error_handler();
-  return { module, File: library.File, FS: module.FS as FileSystem };
+  return { module, File: library.File, FS: module.FS as unknown as FileSystem };
 }
 
 /** Input, output, errors: the first in the list of streams. */

@@ -14,7 +14,8 @@ export async function readHdf5<Result>(bytes: Uint8Array, use: (root: GroupReade
   const library = await loadHdf5();
   try {
     return isolated(library, (path) => {
-      library.FS.writeFile(path, bytes);
+      // Not copied: the file is only read.
+      library.FS.writeFile(path, bytes, { canOwn: true });
       const file = new library.File(path, "r");
       try {
         checkGlobalHeaps(bytes);
