@@ -17,6 +17,7 @@ export TF_CPP_MIN_LOG_LEVEL=3
 
 passed=0
 failed=0
+# Where a function's success is asked for, a failure in its midst does not end it: each command says "or return".
 count() { if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi; }
 
 same_losses() {
@@ -26,12 +27,12 @@ same_losses() {
 }
 
 cases() {
-  node write_cases.mjs "$work/cases"
+  node write_cases.mjs "$work/cases" || return 1
   "$python" check_cases.py "$work/cases" 2>"$work/log" || { tail -n 20 "$work/log"; return 1; }
 }
 
 recipe() {
-  node ../dist/cli/main.js train --epochs 1 --steps-per-epoch 60 --json --out "$work/lenet.h5" >"$work/lenet.jsonl"
+  node ../dist/cli/main.js train --epochs 1 --steps-per-epoch 60 --json --out "$work/lenet.h5" >"$work/lenet.jsonl" || return 1
   "$python" check_recipe.py "$data" "$work/lenet.h5" "$work/lenet.jsonl" 2>"$work/log" || { tail -n 20 "$work/log"; return 1; }
 }
 
