@@ -23,14 +23,14 @@ const widths = [33, 24, 15];
 export function formatSummary({ name, rows, trainable, optimizer = 0 }: SummaryCounts): string {
   const line = (left: string, between: string, right: string, dash: string) =>
     left + widths.map((width) => dash.repeat(width)).join(between) + right;
-  const row = (cells: readonly string[], bar: string) => bar + cells.join(bar) + bar;
-  const heading = row([cell("Layer (type)", 0), cell("Output Shape", 1), cell("Param #", 2, true)], "┃");
+  const row = (cells: readonly (readonly string[])[], bar: string) =>
+    Array.from({ length: Math.max(...cells.map((lines) => lines.length)) }, (_, i) => {
+      return bar + cells.map((lines, column) => cell(lines[i] ?? "", column)).join(bar) + bar;
+    }).join("\n");
+  const heading = row([["Layer (type)"], ["Output Shape"], ["Param #"]], "┃");
   const body = rows.map(({ name: layer, className, outputShape, parameters }) => {
-    const shape = formatShape([null, ...outputShape]);
-    return row(
-      [cell(`${layer} (${className})`, 0), cell(shape, 1), cell(parameters.toLocaleString("en-US"), 2, true)],
-      "│",
-    );
+    const texts = [`${layer} (${className})`, formatShape([null, ...outputShape]), parameters.toLocaleString("en-US")];
+    return row(texts.map(wrap), "│");
   });
   const total = trainable + optimizer;
   return [
@@ -47,11 +47,22 @@ export function formatSummary({ name, rows, trainable, optimizer = 0 }: SummaryC
   ].join("\n");
 }
 
-/** A cell's text in its column, cut where it is too long. */
-function cell(text: string, column: number, isRight = false): string {
+/** The lines that a text takes in its column: broken between words, and a word cut where it is too long. */
+function wrap(text: string, column: number): string[] {
   const room = widths[column]! - 2;
-  const shown = text.length > room ? `${text.slice(0, room - 1)}…` : text;
-  return ` ${isRight ? shown.padStart(room) : shown.padEnd(room)} `;
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= room) lines[lines.length - 1] = longer;
+    else lines.push(word.length > room ? `${word.slice(0, room - 1)}…` : word);
+  }
+  return lines;
+}
+
+/** A line of a cell; numbers stand on the right. */
+function cell(line: string, column: number): string {
+  const room = widths[column]! - 2;
+  return ` ${column === 2 ? line.padStart(room) : line.padEnd(room)} `;
 }
 
 /** `1,256,080 (4.79 MB)`: four bytes each, in powers of 1024. */
