@@ -240,6 +240,7 @@ describe("options out of range", () => {
     [{ initialEpoch: -1 }, "fit: initialEpoch must be an integer of at least 0, got -1."],
     [{ initialEpoch: 0.5 }, "fit: initialEpoch must be an integer of at least 0, got 0.5."],
     [{ stepsPerEpoch: 0 }, "fit: stepsPerEpoch must be a positive integer, got 0."],
+    [{ callbacks: {} }, "fit: callbacks must be an array, got {}."],
     [{ threads: 0 }, "fit: threads must be a positive integer, got 0."],
     [{ threads: 2.5 }, "fit: threads must be a positive integer, got 2.5."],
     [{ seed: -3 }, "fit: seed must be an integer of at least 0, got -3."],

@@ -363,10 +363,43 @@ describe("a loss that is not a number", () => {
     expect(await again(model)).toEqual(await again(twin));
   });
 
+  test("is foreseen where the last update of an epoch breaks the weights", async () => {
+    const model = compiledNet(5, optimizers.sgd({ learningRate: 1e38 }));
+    const before = model.getWeights();
+    const bright = new NDArray(
+      x.data.map((value) => value * 1000),
+      x.shape,
+    );
+    const fitted = model.fit(bright, y, { ...options, stepsPerEpoch: 1, restoreOnNaN: true });
+    await expect(fitted).rejects.toThrow(/^fit: at the end of epoch 1, a weight became -?(Infinity|NaN); lower/);
+    expect(model.getWeights()).toEqual(before);
+    expect(model.optimizer!.iterations).toBe(0);
+  });
+
   test("ends trainOnBatch too", async () => {
     const model = compiledNet();
     const broken = new NDArray(x.data.slice().fill(Number.NaN, 40, 41), x.shape);
     await expect(model.trainOnBatch(broken, y, { threads: 1 })).rejects.toThrow(/^trainOnBatch: the loss became NaN/);
+  });
+});
+
+describe("compile", () => {
+  test("again lets the same optimizer begin anew", async () => {
+    const optimizer = optimizers.adam({ learningRate: 0.01 });
+    const [again, fresh] = [compiledNet(5, optimizer), compiledNet(5)];
+    const weights = again.getWeights();
+    await again.fit(x, y, options);
+    again.compile({ loss: "categorical_crossentropy", optimizer, metrics: ["accuracy"] });
+    again.setWeights(weights);
+    expect(await again.fit(x, y, options)).toEqual(await fresh.fit(x, y, options));
+    expect(again.getWeights()).toEqual(fresh.getWeights());
+    expect(optimizer.iterations).toBe(3);
+  });
+
+  test("refuses the optimizer of another model", () => {
+    const optimizer = optimizers.adam();
+    compiledNet(1, optimizer);
+    expect(() => compiledNet(2, optimizer)).toThrow(/^compile: the optimizer belongs to another model/);
   });
 });
 

@@ -42,7 +42,9 @@ export interface Plan {
   isStopped(): boolean;
   /** Called at the end of each epoch whose losses were numbers. */
   keepGoodState(): void;
-  /** Called when a loss is not a number, before the error. */
+  /** A weight that is not finite, where there is one. */
+  brokenWeight(): number | undefined;
+  /** Called when a loss or a weight is not a number, before the error. */
   onNotANumber(): void;
 }
 
@@ -141,12 +143,18 @@ async function trainEpoch(steps: Steps, samples: Samples, plan: Plan, epoch: num
     if (plan.isStopped()) break;
   }
   signal?.throwIfAborted();
+  // The last update comes after the last loss.
+  const weight = plan.brokenWeight();
+  if (weight !== undefined) {
+    plan.onNotANumber();
+    throw notANumber(`fit: at the end of epoch ${epoch + 1}, a weight`, weight);
+  }
   return means.logs();
 }
 
-export function notANumber(what: string, loss: number): UserError {
+export function notANumber(what: string, value: number): UserError {
   return new UserError(
-    `${what} became ${loss}; lower the learning rate, and look for values in the data that are not finite.`,
+    `${what} became ${value}; lower the learning rate, and look for values in the data that are not finite.`,
   );
 }
 

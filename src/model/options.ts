@@ -1,5 +1,5 @@
 /** What users pass to a model besides data, and its checks. */
-import { boolean, positiveInteger, show } from "../arguments.ts";
+import { badArgument, boolean, positiveInteger, show } from "../arguments.ts";
 import type { NDArray } from "../array.ts";
 import { UserError } from "../errors.ts";
 import type { Layer } from "../layers/layer.ts";
@@ -47,6 +47,7 @@ export function checkFitOptions(options: FitOptions, seed: number) {
   if (validationData !== undefined && !(Array.isArray(validationData) && validationData.length === 2)) {
     throw new UserError(`fit: validationData must be a pair [x, y], got ${show(validationData)}.`);
   }
+  if (!Array.isArray(options.callbacks ?? [])) throw badArgument("fit", "callbacks", "an array", options.callbacks);
   return {
     batchSize: positiveInteger("fit", "batchSize", options.batchSize ?? 32),
     epochs: positiveInteger("fit", "epochs", options.epochs ?? 1),

@@ -52,6 +52,9 @@ export interface CompileOptions {
   readonly metrics?: readonly string[];
 }
 
+/** Whose steps an optimizer counts. */
+const owners = new WeakMap<Optimizer, Sequential>();
+
 export class Sequential implements ModelState {
   readonly name: string;
   /** Set it in a callback to end training after the step that is under way. */
@@ -134,9 +137,9 @@ export class Sequential implements ModelState {
   }
 
   /**
-   * Chooses loss, optimizer and metrics. State of an earlier optimizer is forgotten, weights stay.
+   * Chooses loss, optimizer and metrics. The optimizer begins anew, weights stay.
    *
-   * @throws UserError for an unknown name, or an output that the loss cannot take.
+   * @throws UserError for an unknown name, an output that the loss cannot take, or another model's optimizer.
    */
   compile({ loss: lossOption, optimizer: optimizerOption = "adam", metrics: names = [] }: CompileOptions): void {
     this.#first("compile");
@@ -145,7 +148,12 @@ export class Sequential implements ModelState {
     if (!Array.isArray(names)) throw badArgument("compile", "metrics", "an array", names);
     const metrics = names.map((name) => toMetric(name, loss));
     const target = loss.target(this.outputShape);
+    if ((owners.get(optimizer) ?? this) !== this) {
+      throw new UserError("compile: the optimizer belongs to another model, whose steps it counts; make a new one.");
+    }
+    owners.set(optimizer, this);
     this.#forgetCompiled();
+    optimizer.iterations = 0;
     const prefix = optimizer.className.toLowerCase();
     const slots = this.parameters.map((parameter) =>
       optimizer.slotNames.map((slot) => {
@@ -257,6 +265,7 @@ export class Sequential implements ModelState {
       keepGoodState: () => {
         if (good) good = this.#state();
       },
+      brokenWeight: () => this.variables.firstNotFinite(this.parameters),
       onNotANumber: () => good?.restore(),
     });
   }

@@ -103,6 +103,15 @@ export class Variables {
     this.#session = undefined;
   }
 
+  /** The first value in any of the tensors that is not finite. */
+  firstNotFinite(tensors: readonly Tensor[]): number | undefined {
+    for (const tensor of tensors) {
+      const found = this.#live(tensor).find((value) => !Number.isFinite(value));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
   /** Copies of all values, to go back to. */
   snapshot(): ReadonlyMap<Tensor, Float32Array> {
     return new Map([...this.#values.keys()].map((tensor) => [tensor, this.read(tensor)]));
