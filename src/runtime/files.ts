@@ -34,9 +34,10 @@ export async function readFile(path: string | URL): Promise<Uint8Array> {
  */
 export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<void> {
   const fs = await import("node:fs/promises");
-  const temporary = `${path}.${process.pid}.tmp`;
+  // A name of its own for each call: two saves at the same time must not write into one file.
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   try {
-    const file = await fs.open(temporary, "w");
+    const file = await fs.open(temporary, "wx");
     try {
       await file.writeFile(bytes);
       await file.sync();
