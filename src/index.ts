@@ -8,6 +8,6 @@ export type { Layer } from "./layers/layer.ts";
 export * as losses from "./losses.ts";
 export type { Callback, History, Logs } from "./model/callbacks.ts";
 export { type LoadOptions, loadModel } from "./model/load.ts";
-export type { Dataset, FitOptions, RunOptions } from "./model/options.ts";
-export { type CompileOptions, Sequential, type SequentialOptions } from "./model/sequential.ts";
+export type { CompileOptions, Dataset, FitOptions, RunOptions, SequentialOptions } from "./model/options.ts";
+export { Sequential } from "./model/sequential.ts";
 export * as optimizers from "./optimizers/index.ts";

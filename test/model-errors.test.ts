@@ -95,6 +95,19 @@ describe("layers that do not fit", () => {
       () => new Sequential([], { seed: 0.5 }),
       "Sequential: seed must be an integer of at least 0, got 0.5.",
     ],
+    [
+      "layers that are no list",
+      () => new Sequential("dense" as never),
+      'Sequential: layers must be an array of layers, got "dense".',
+    ],
+    [
+      "an initializer that makes too little",
+      () => {
+        const short = { className: "Short", config: {}, create: () => new Float32Array(1) };
+        return new Sequential([input([2]), layers.dense({ units: 2, kernelInitializer: short })]).getWeights();
+      },
+      "sequential/dense/kernel: its initializer made 1 values for the shape (2, 2).",
+    ],
   ])("%s", async (_, make, message) => {
     expect(await messageOf(make)).toBe(message);
   });
@@ -118,6 +131,7 @@ describe("compile", () => {
       () => compile({ loss: "categorical_crossentropy", metrics: ["auc"] }),
       'compile: metric "auc" is unknown; known is "accuracy".',
     ],
+    ["nothing", () => compile(undefined), "compile: the options must be { loss, optimizer, metrics }, got undefined."],
     [
       "metrics that are no list",
       () => compile({ loss: "categorical_crossentropy", metrics: "accuracy" }),
@@ -240,7 +254,8 @@ describe("options out of range", () => {
     [{ initialEpoch: -1 }, "fit: initialEpoch must be an integer of at least 0, got -1."],
     [{ initialEpoch: 0.5 }, "fit: initialEpoch must be an integer of at least 0, got 0.5."],
     [{ stepsPerEpoch: 0 }, "fit: stepsPerEpoch must be a positive integer, got 0."],
-    [{ callbacks: {} }, "fit: callbacks must be an array, got {}."],
+    [{ callbacks: {} }, "fit: callbacks must be an array of objects, got {}."],
+    [{ callbacks: [null] }, "fit: callbacks must be an array of objects, got [null]."],
     [{ threads: 0 }, "fit: threads must be a positive integer, got 0."],
     [{ threads: 2.5 }, "fit: threads must be a positive integer, got 2.5."],
     [{ seed: -3 }, "fit: seed must be an integer of at least 0, got -3."],

@@ -383,6 +383,16 @@ describe("a loss that is not a number", () => {
   });
 });
 
+test("layers may stand among the options, as in TF.js", () => {
+  const list = [layers.input({ shape: [2] }), layers.dense({ units: 3 })];
+  const [one, other] = [
+    new Sequential(list, { name: "a", seed: 4 }),
+    new Sequential({ layers: list, name: "a", seed: 4 }),
+  ];
+  expect(other.name).toBe("a");
+  expect(other.getWeights()).toEqual(one.getWeights());
+});
+
 describe("compile", () => {
   test("again lets the same optimizer begin anew", async () => {
     const optimizer = optimizers.adam({ learningRate: 0.01 });

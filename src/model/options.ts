@@ -1,9 +1,35 @@
 /** What users pass to a model besides data, and its checks. */
-import { badArgument, boolean, positiveInteger, show } from "../arguments.ts";
+import { badArgument, boolean, isConfig, positiveInteger, show } from "../arguments.ts";
 import type { NDArray } from "../array.ts";
 import { UserError } from "../errors.ts";
 import type { Layer } from "../layers/layer.ts";
+import type { Loss } from "../losses.ts";
+import type { Optimizer } from "../optimizers/index.ts";
+import { freshSeed } from "../random.ts";
 import type { Callback } from "./callbacks.ts";
+
+export interface SequentialOptions {
+  /** Where the options are the only argument. */
+  readonly layers?: readonly Layer[];
+  /** Default "sequential". */
+  readonly name?: string;
+  /** Decides the first weights and the order of the samples. Default: a new one for each model. */
+  readonly seed?: number;
+  /**
+   * Round after each multiplication and each addition, for the same bits on every machine, instead of once after both
+   * where the machine can. Slower. Default false.
+   */
+  readonly strict?: boolean;
+}
+
+export interface CompileOptions {
+  /** "categorical_crossentropy", "sparse_categorical_crossentropy", or one of `losses`. */
+  readonly loss: string | Loss;
+  /** "adam" (default), "sgd", or one of `optimizers`. */
+  readonly optimizer?: string | Optimizer;
+  /** "accuracy" or nothing. */
+  readonly metrics?: readonly string[];
+}
 
 /** A pair of inputs and targets. */
 export type Dataset = readonly [x: NDArray, y: NDArray];
@@ -35,19 +61,36 @@ export interface FitOptions extends RunOptions {
 }
 
 /** A count that may be 0 and is exact: a seed, the number of an epoch. */
-export function wholeNumber(where: string, name: string, value: unknown): number {
+function wholeNumber(where: string, name: string, value: unknown): number {
   if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
   throw new UserError(`${where}: ${name} must be an integer of at least 0, got ${show(value)}.`);
 }
 
+/** Checks the arguments of `new Sequential`, and fills in what was not given. */
+export function checkModel(first: unknown, second: SequentialOptions) {
+  const options = Array.isArray(first) || first === undefined ? second : (first as SequentialOptions);
+  if (!isConfig(options)) throw badArgument("Sequential", "layers", "an array of layers", first);
+  const layers = Array.isArray(first) ? first : (options.layers ?? []);
+  if (!Array.isArray(layers)) throw badArgument("Sequential", "layers", "an array of layers", layers);
+  const { name = "sequential", seed = freshSeed(), strict = false } = options;
+  return {
+    layers: layers as readonly Layer[],
+    name: checkModelName(name),
+    seed: wholeNumber("Sequential", "seed", seed),
+    strict: boolean("Sequential", "strict", strict),
+  };
+}
+
 /** Checks `fit`'s options, and fills in what was not given. */
 export function checkFitOptions(options: FitOptions, seed: number) {
-  const { stepsPerEpoch, validationData } = options;
+  const { stepsPerEpoch, validationData, callbacks = [] } = options;
   if (stepsPerEpoch !== undefined) positiveInteger("fit", "stepsPerEpoch", stepsPerEpoch);
   if (validationData !== undefined && !(Array.isArray(validationData) && validationData.length === 2)) {
     throw new UserError(`fit: validationData must be a pair [x, y], got ${show(validationData)}.`);
   }
-  if (!Array.isArray(options.callbacks ?? [])) throw badArgument("fit", "callbacks", "an array", options.callbacks);
+  if (!(Array.isArray(callbacks) && callbacks.every((callback) => typeof callback === "object" && callback))) {
+    throw badArgument("fit", "callbacks", "an array of objects", callbacks);
+  }
   return {
     batchSize: positiveInteger("fit", "batchSize", options.batchSize ?? 32),
     epochs: positiveInteger("fit", "epochs", options.epochs ?? 1),
@@ -55,7 +98,7 @@ export function checkFitOptions(options: FitOptions, seed: number) {
     shuffle: boolean("fit", "shuffle", options.shuffle ?? true),
     seed: wholeNumber("fit", "seed", options.seed ?? seed),
     stepsPerEpoch,
-    callbacks: options.callbacks ?? [],
+    callbacks,
     signal: options.signal,
   };
 }
@@ -66,7 +109,7 @@ export function checkThreads(where: string, threads: number | undefined): number
 }
 
 /** Checks the name of a model. */
-export function checkModelName(name: unknown): string {
+function checkModelName(name: unknown): string {
   if (typeof name === "string" && name !== "") return name;
   throw new UserError(`Sequential: name must be text, got ${show(name)}.`);
 }

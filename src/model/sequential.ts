@@ -2,7 +2,7 @@
  * The model: a chain of layers with their weights, and what one does with it. The loops are in `fit.ts`, the state in
  * `variables.ts`, Keras's formats in `serialize.ts`. https://keras.io/api/models/sequential/
  */
-import { badArgument, positiveInteger, show } from "../arguments.ts";
+import { badArgument, isConfig, positiveInteger, show } from "../arguments.ts";
 import { formatShape, NDArray } from "../array.ts";
 import { batchTensor, stateTensor } from "../compiler/graph.ts";
 import type { Network } from "../compiler/network.ts";
@@ -10,47 +10,27 @@ import { UserError } from "../errors.ts";
 import { elementsOf, type Shape, type Tensor } from "../kernels/op.ts";
 import { reshape } from "../kernels/reshape.ts";
 import type { Layer } from "../layers/layer.ts";
-import { type Loss, toLoss } from "../losses.ts";
+import { toLoss } from "../losses.ts";
 import { toMetric } from "../metrics.ts";
 import { type Optimizer, toOptimizer } from "../optimizers/index.ts";
-import { freshSeed, generator } from "../random.ts";
+import { generator } from "../random.ts";
 import { writeFileAtomic } from "../runtime/files.ts";
 import type { History, Logs } from "./callbacks.ts";
 import { checkInputs, checkLengths, checkTargets, type Samples } from "./data.ts";
 import { evaluationLoop, notANumber, predictionLoop, type Steps, trainingLoop, trainStep } from "./fit.ts";
 import {
+  type CompileOptions,
   checkFitOptions,
   checkLayer,
-  checkModelName,
+  checkModel,
   checkThreads,
   type FitOptions,
   type RunOptions,
-  wholeNumber,
+  type SequentialOptions,
 } from "./options.ts";
 import type { Compiled, ModelState, PlacedLayer } from "./state.ts";
 import { formatSummary } from "./summary.ts";
 import { Variables } from "./variables.ts";
-
-export interface SequentialOptions {
-  /** Default "sequential". */
-  readonly name?: string;
-  /** Decides the first weights and the order of the samples. Default: a new one for each model. */
-  readonly seed?: number;
-  /**
-   * Round after each multiplication and each addition, for the same bits on every machine, instead of once after both
-   * where the machine can. Slower. Default false.
-   */
-  readonly strict?: boolean;
-}
-
-export interface CompileOptions {
-  /** "categorical_crossentropy", "sparse_categorical_crossentropy", or one of `losses`. */
-  readonly loss: string | Loss;
-  /** "adam" (default), "sgd", or one of `optimizers`. */
-  readonly optimizer?: string | Optimizer;
-  /** "accuracy" or nothing. */
-  readonly metrics?: readonly string[];
-}
 
 /** Whose steps an optimizer counts. */
 const owners = new WeakMap<Optimizer, Sequential>();
@@ -69,12 +49,12 @@ export class Sequential implements ModelState {
   #networks: { forward: Network; training?: Network } | undefined;
 
   /** @throws UserError for layers that do not fit together. */
-  constructor(layers: readonly Layer[] = [], options: SequentialOptions = {}) {
-    const { name = "sequential", seed = freshSeed(), strict = false } = options;
-    this.name = checkModelName(name);
-    this.#seed = wholeNumber("Sequential", "seed", seed);
-    this.variables = new Variables(strict);
-    for (const layer of layers) this.add(layer);
+  constructor(layers?: readonly Layer[] | SequentialOptions, options: SequentialOptions = {}) {
+    const model = checkModel(layers, options);
+    this.name = model.name;
+    this.#seed = model.seed;
+    this.variables = new Variables(model.strict);
+    for (const layer of model.layers) this.add(layer);
   }
 
   /** Appends a layer and creates its weights. The first layer must be an input. */
@@ -141,8 +121,10 @@ export class Sequential implements ModelState {
    *
    * @throws UserError for an unknown name, an output that the loss cannot take, or another model's optimizer.
    */
-  compile({ loss: lossOption, optimizer: optimizerOption = "adam", metrics: names = [] }: CompileOptions): void {
+  compile(options: CompileOptions): void {
     this.#first("compile");
+    if (!isConfig(options)) throw badArgument("compile", "the options", "{ loss, optimizer, metrics }", options);
+    const { loss: lossOption, optimizer: optimizerOption = "adam", metrics: names = [] } = options;
     const loss = toLoss(lossOption);
     const optimizer = toOptimizer(optimizerOption);
     if (!Array.isArray(names)) throw badArgument("compile", "metrics", "an array", names);
@@ -354,6 +336,7 @@ export class Sequential implements ModelState {
   /** @throws UserError where the number or the shapes differ. */
   setWeights(weights: readonly NDArray[]): void {
     const { parameters } = this;
+    if (!Array.isArray(weights)) throw badArgument("setWeights", "weights", "an array", weights);
     if (weights.length !== parameters.length) {
       throw new UserError(`setWeights: the model has ${parameters.length} weights, got ${weights.length}.`);
     }

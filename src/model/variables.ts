@@ -3,8 +3,10 @@
  * once something has. Sessions are made when they are needed, for the batch and the programs that are asked for, and
  * carry the state over.
  */
+import { formatShape } from "../array.ts";
 import type { Network } from "../compiler/network.ts";
-import type { Tensor } from "../kernels/op.ts";
+import { UserError } from "../errors.ts";
+import { elementsOf, type Tensor } from "../kernels/op.ts";
 import { availableParallelism } from "../runtime/host.ts";
 import { Session } from "./session.ts";
 
@@ -57,6 +59,10 @@ export class Variables {
     const value = this.#values.get(tensor)!;
     if (value instanceof Float32Array) return value;
     const created = value();
+    if (created.length !== elementsOf(tensor.shape)) {
+      const shape = formatShape(tensor.shape);
+      throw new UserError(`${tensor.name}: its initializer made ${created.length} values for the shape ${shape}.`);
+    }
     this.#values.set(tensor, created);
     return created;
   }
