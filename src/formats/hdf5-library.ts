@@ -61,6 +61,45 @@ export function isolated<Result>({ module, FS }: Hdf5, action: (path: string) =>
   throw outcome?.error ?? new InternalError("HDF5: the action did not run");
 }
 
+/**
+ * Calls `action`, which must not wait for anything, while a method of the host is another one: for what the library asks
+ * of the host and has no option to ask otherwise.
+ */
+export function substituting<Host, Name extends keyof Host, Result>(
+  host: Host,
+  name: Name,
+  substitute: Host[Name],
+  action: () => Result,
+): Result {
+  const original = host[name];
+  host[name] = substitute;
+  try {
+    return action();
+  } finally {
+    host[name] = original;
+  }
+}
+
+const PAGE_BYTES = 65_536;
+
+/**
+ * Calls `action`, in which the library's memory grows by `most` bytes at most.
+ *
+ * HDF5 believes some lengths that stand in a file, such as those of strings, and asks for as much memory before it finds
+ * them to be wrong; the library would give it 2 GB. HDF5 that gets no memory fails in good order.
+ */
+export function withBoundedMemory<Result>(most: number, action: () => Result): Result {
+  const host = WebAssembly.Memory.prototype;
+  const { grow } = host;
+  let pagesLeft = Math.ceil(most / PAGE_BYTES);
+  const boundedGrow = function (this: WebAssembly.Memory, pages: number): number {
+    if (pages > pagesLeft) throw new RangeError(`HDF5 asks for ${pages} pages, ${pagesLeft} are left`);
+    pagesLeft -= pages;
+    return grow.call(this, pages);
+  };
+  return substituting(host, "grow", boundedGrow, action);
+}
+
 /** The innermost reason of an HDF5 error, whose message is a stack of lines `#001: file line 7 in function(): reason`. */
 function reasonOf(message: string): string {
   const reasons = [...message.matchAll(/^ *#\d+: .*?\(\): (.*)$/gm)].map((match) => match[1]);

@@ -4,26 +4,31 @@
  */
 import { UserError } from "../errors.ts";
 import { checkGlobalHeaps } from "./hdf5-global-heap.ts";
-import { damaged, type Hdf5Module, isolated, loadHdf5 } from "./hdf5-library.ts";
+import { damaged, type Hdf5Module, isolated, loadHdf5, withBoundedMemory } from "./hdf5-library.ts";
 
 type Metadata = ReturnType<Hdf5Module["get_dataset_metadata"]>;
+
+/** Bytes for the library's tables and caches, besides what is read. */
+const SPARE_MEMORY = 2 ** 26;
 
 /** Reads a file. @throws UserError for bytes that are no HDF5 file, or a damaged one. */
 export async function readHdf5<Result>(bytes: Uint8Array, use: (root: GroupReader) => Result): Promise<Result> {
   if (bytes.length === 0) throw new UserError("the file is empty.");
   const library = await loadHdf5();
   try {
-    return isolated(library, (path) => {
-      // Not copied: the file is only read.
-      library.FS.writeFile(path, bytes, { canOwn: true });
-      const file = new library.File(path, "r");
-      try {
-        checkGlobalHeaps(bytes);
-        return use(new GroupReader(new OpenFile(library.module, file.file_id, bytes.length), "/"));
-      } finally {
-        file.close();
-      }
-    });
+    return isolated(library, (path) =>
+      withBoundedMemory(2 * bytes.length + SPARE_MEMORY, () => {
+        // Not copied: the file is only read.
+        library.FS.writeFile(path, bytes, { canOwn: true });
+        const file = new library.File(path, "r");
+        try {
+          checkGlobalHeaps(bytes);
+          return use(new GroupReader(new OpenFile(library.module, file.file_id, bytes.length), "/"));
+        } finally {
+          file.close();
+        }
+      }),
+    );
   } catch (error) {
     throw damaged(error);
   }

@@ -1,6 +1,6 @@
 /** The little of HDF5 that writing models needs. */
 import { InternalError, UserError } from "../errors.ts";
-import { type Hdf5, isolated, loadHdf5 } from "./hdf5-library.ts";
+import { type Hdf5, isolated, loadHdf5, substituting } from "./hdf5-library.ts";
 
 type Group = InstanceType<Hdf5["File"]>;
 
@@ -12,7 +12,13 @@ export async function writeHdf5(build: (root: GroupWriter) => void): Promise<Uin
       // The oldest format that holds what is written, as h5py does; the newer ones note times everywhere.
       const file = new library.File(path, "w", { libver: ["earliest", "latest"] });
       try {
-        withoutTime(() => build(new GroupWriter(file, "", new Set([""]))));
+        // HDF5 notes when a data set was made; h5wasm has no option against it. The same model makes the same bytes.
+        substituting(
+          Date,
+          "now",
+          () => 0,
+          () => build(new GroupWriter(file, "", new Set([""]))),
+        );
       } finally {
         file.close();
       }
@@ -21,20 +27,6 @@ export async function writeHdf5(build: (root: GroupWriter) => void): Promise<Uin
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new InternalError(`HDF5: ${(error as Error).message}`, { cause: error });
-  }
-}
-
-/**
- * Runs `action`, which must not wait for anything, at the beginning of time. HDF5 notes when a data set was made, and
- * h5wasm has no option against it as h5py has (and uses); but the same model is to make the same bytes.
- */
-function withoutTime(action: () => void): void {
-  const { now } = Date;
-  Date.now = () => 0;
-  try {
-    action();
-  } finally {
-    Date.now = now;
   }
 }
 

@@ -290,6 +290,25 @@ describe("readKerasH5 refuses", () => {
     expect(await failure(bytes)).toContain(`the global heap at byte ${heap} has an object of impossible size`);
   });
 
+  it("strings of more bytes than the file, and takes no memory for them", async () => {
+    const module = await ready;
+    // A string stands in its attribute as length (4 bytes), the heap's address (8), index (4).
+    const view = new DataView(whole.buffer, whole.byteOffset, whole.byteLength);
+    const heap = Buffer.from(whole).indexOf("GCOL");
+    const bytes = whole.slice();
+    let references = 0;
+    for (let at = 0; at + 16 <= bytes.length; at += 8) {
+      if (view.getBigUint64(at + 4, true) !== BigInt(heap) || view.getUint32(at + 12, true) > 100) continue;
+      bytes[at + 3] = 0x46;
+      references++;
+    }
+    expect(references).toBeGreaterThan(3);
+    const before = module.HEAPU8.length;
+    expect(await failure(bytes)).toContain("the file is damaged");
+    expect(module.HEAPU8.length - before).toBeLessThan(2 ** 27);
+    expect(await readKerasH5(whole)).toEqual(model);
+  });
+
   it("one data set read over and over", async () => {
     const bytes = await build((file) => {
       file.create_attribute("model_config", "{}");
