@@ -174,6 +174,7 @@ describe("refused, by name:", () => {
       inModel(layer(2, "class_name"), { toString: 1 }),
       'is a {"toString":1}, which is not',
     ],
+    ["a frozen model", inModel(["config", "trainable"], false), 'Sequential "sequential": frozen layers'],
     ["dilation", inModel(layer(1, "config", "dilation_rate"), 2), 'Conv2D "conv2d": dilation_rate 2 is not supported'],
     [
       "a regularizer",

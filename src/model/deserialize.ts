@@ -6,6 +6,7 @@ import type { NamedTensor, SavedModel } from "../formats/keras-h5.ts";
 import type { Tensor } from "../kernels/op.ts";
 import * as layers from "../layers/index.ts";
 import type { Layer, LayerType } from "../layers/layer.ts";
+import { refuseUnsupported } from "../layers/unsupported.ts";
 import { toLoss } from "../losses.ts";
 import { toOptimizer } from "../optimizers/index.ts";
 import { learningRateOf } from "../optimizers/optimizer.ts";
@@ -28,6 +29,7 @@ export function fromSavedModel(saved: SavedModel, where: string, { compile = tru
   if (config.class_name !== "Sequential") {
     throw new UserError(`${where}: the model is a ${plain(config.class_name)}; only Sequential models are supported.`);
   }
+  refuseUnsupported("Sequential", config.config, {});
   const { name, layers: configs } = config.config;
   if (!Array.isArray(configs)) throw new UserError(`${where}: the model's config has no list of layers.`);
   const made = configs.map((entry) => toLayer(entry, where));
