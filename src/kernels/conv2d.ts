@@ -10,6 +10,7 @@ import { PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
 import { channelSum } from "./channel-sum.ts";
 import { conv2dInputGradient } from "./conv2d-input-gradient.ts";
 import { conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
+import { bestFiltering, emitWinograd, winogradScratchBytes } from "./conv2d-winograd.ts";
 import {
   type ConvolutionPlan,
   clearMemory,
@@ -111,11 +112,19 @@ export const conv2d: Op<Conv2dAttributes> = {
   },
 
   scratchBytes(attributes, [x, kernel]) {
+    const method = winogradMethod(attributes, x!, kernel!);
+    if (method) return winogradScratchBytes(winogradOf(attributes, x!, kernel!), method);
     const plan = planOf(attributes, x!, kernel!);
     return panelBytes(plan) + paddedBytes(plan.image) + 64;
   },
 
   emit(e, attributes, [x, kernel, bias], [y, winners]) {
+    const method = winogradMethod(attributes, x!, kernel!);
+    if (method) {
+      const convolution = { ...winogradOf(attributes, x!, kernel!), ...(bias && { bias: bias.address }) };
+      emitWinograd(e, convolution, method, { x: x!, kernel: kernel!, y: y!, winners });
+      return;
+    }
     const plan = { ...planOf(attributes, x!, kernel!), ...(bias && { bias: bias.address }) };
     const [top, bottom, left, right] = attributes.padding;
     const panels = e.scratch();
@@ -152,6 +161,27 @@ function planOf(
     image: { height: height + top + bottom, width: width + left + right, channels },
     kernel: [kernel.shape[0]!, kernel.shape[1]!],
     strides,
+    output: convolutionOutput(x.shape, kernel.shape, strides, padding),
+    outputChannels: kernel.shape[3]!,
+    relu: relu ?? false,
+    pool: pool ?? false,
+  };
+}
+
+/** Winograd's filtering where it saves work. */
+function winogradMethod({ strides, padding }: Conv2dAttributes, x: TensorType, kernel: TensorType) {
+  if (strides[0] !== 1 || strides[1] !== 1) return undefined;
+  return bestFiltering(kernel.shape, convolutionOutput(x.shape, kernel.shape, strides, padding));
+}
+
+function winogradOf({ strides, padding, relu, pool }: Conv2dAttributes, x: TensorType, kernel: TensorType) {
+  const [height, width, channels] = x.shape as [number, number, number];
+  return {
+    height,
+    width,
+    channels,
+    top: padding[0],
+    left: padding[2],
     output: convolutionOutput(x.shape, kernel.shape, strides, padding),
     outputChannels: kernel.shape[3]!,
     relu: relu ?? false,

@@ -60,13 +60,17 @@ export function copyInside(
   const from = e.i32(source);
   const to = e.i32(i32.add(target, inside.top * pitch + inside.left * image.channels * 4));
   e.for(e.i32(), 0, inside.rows, 1, () => {
-    local.get(to);
-    local.get(from);
-    i32.const(inside.rowBytes);
-    memory.copy();
+    copyMemory(from, to, inside.rowBytes);
     local.set(from, i32.add(from, inside.rowBytes));
     local.set(to, i32.add(to, pitch));
   });
+}
+
+export function copyMemory(from: I32, to: I32, bytes: number): void {
+  local.get(to);
+  local.get(from);
+  i32.const(bytes);
+  memory.copy();
 }
 
 /** Fills `bytes` bytes at `address` with zeros. */
@@ -184,7 +188,14 @@ function emitBlock(e: Emitter, plan: ConvolutionPlan, sums: Sums, rowOffsets: nu
 }
 
 /** Stores the maximum of the four rows and which it was, the first where several are equal, as TensorFlow does. */
-function storeMaximum(e: Emitter, sums: Sums, relu: boolean, out: I32, won: I32 | undefined, columns: number): void {
+export function storeMaximum(
+  e: Emitter,
+  sums: Sums,
+  relu: boolean,
+  out: I32,
+  won: I32 | undefined,
+  columns: number,
+): void {
   const maxima: V128[] = [];
   const winners: V128[] = [];
   sums[0]!.forEach((first, v) => {
