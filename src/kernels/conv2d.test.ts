@@ -4,8 +4,8 @@ import { expectMatchesReference, randomInput, sizes } from "../../test/helpers/k
 import { conv2d } from "./conv2d.ts";
 import { conv2dInputGradient } from "./conv2d-input-gradient.ts";
 import { conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
-import { pooledConv2dInputGradient } from "./pooled-conv2d-input-gradient.ts";
-import { pooledConv2dWeightGradient } from "./pooled-conv2d-weight-gradient.ts";
+import { sparseConv2dInputGradient } from "./sparse-conv2d-input-gradient.ts";
+import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
 import { convolutionOutput, type Padding } from "./window.ts";
 
 /** Convolutions whose output has at least one position (two by two where pooled), padded by less than the kernel. */
@@ -70,40 +70,43 @@ test("conv2dWeightGradient matches its reference", () => {
   );
 });
 
-/** Gradients behind 2x2 pooling, most of them zero, and which of each window's four positions they belong to. */
-function pooledGradients([height, width]: readonly number[], channels: number, batch: number, seed: number) {
-  const dy = randomInput([height! >> 1, width! >> 1, channels], batch, seed, 0.6);
-  return [dy, { ...dy, dtype: "int32" as const, data: Array.from(dy.data, (_, i) => (i * 7 + (i >> 2) + seed) % 4) }];
+/** Gradients most of which are zero; behind 2x2 pooling also which of each window's four positions they belong to. */
+function sparseGradients(
+  [height, width]: readonly number[],
+  channels: number,
+  batch: number,
+  seed: number,
+  pool: boolean,
+) {
+  const size = pool ? 2 : 1;
+  const dy = randomInput([Math.floor(height! / size), Math.floor(width! / size), channels], batch, seed, 0.6);
+  const winners = Array.from(dy.data, (_, i) => (i * 7 + (i >> 2) + seed) % 4);
+  return pool ? [dy, { ...dy, dtype: "int32" as const, data: winners }] : [dy];
 }
 
-const pooledGeometries = geometries.filter(({ output }) => output[0] >= 2 && output[1] >= 2);
+const sparseGeometries = fc
+  .record({ geometry: geometries, wantsPool: fc.boolean() })
+  .map(({ geometry, wantsPool }) => ({ ...geometry, pool: wantsPool && Math.min(...geometry.output) >= 2 }));
 
-test("pooledConv2dWeightGradient matches its reference", () => {
+test("sparseConv2dWeightGradient matches its reference", () => {
   fc.assert(
-    fc.property(pooledGeometries, ({ batch, strides, padding, image, weights, output, seed }) => {
-      const inputs = [randomInput(image, batch, seed), ...pooledGradients(output, weights[3]!, batch, seed + 1)];
+    fc.property(sparseGeometries, ({ batch, strides, padding, image, weights, output, seed, pool }) => {
+      const inputs = [randomInput(image, batch, seed), ...sparseGradients(output, weights[3]!, batch, seed + 1, pool)];
       const kernelSize = [weights[0]!, weights[1]!] as const;
       const attributes = { strides, padding, kernelSize };
-      expectMatchesReference({ op: pooledConv2dWeightGradient, attributes, inputs, batch });
+      expectMatchesReference({ op: sparseConv2dWeightGradient, attributes, inputs, batch });
     }),
-    { numRuns: 40 },
+    { numRuns: 60 },
   );
 });
 
-test("pooledConv2dInputGradient matches its reference", () => {
-  const unstrided = pooledGeometries.map((geometry) => {
-    const strides = [1, 1] as const;
-    return {
-      ...geometry,
-      strides,
-      output: convolutionOutput(geometry.image, geometry.weights, strides, geometry.padding),
-    };
-  });
+test("sparseConv2dInputGradient matches its reference", () => {
   fc.assert(
-    fc.property(unstrided, ({ batch, strides, padding, image, weights, output, seed }) => {
-      const inputs = [...pooledGradients(output, weights[3]!, batch, seed), randomInput(weights, null, seed + 1)];
-      expectMatchesReference({ op: pooledConv2dInputGradient, attributes: { strides, padding, image }, inputs, batch });
+    fc.property(sparseGeometries, ({ batch, strides, padding, image, weights, output, seed, pool }) => {
+      const [dy, ...winners] = sparseGradients(output, weights[3]!, batch, seed, pool);
+      const inputs = [dy!, randomInput(weights, null, seed + 1), ...winners];
+      expectMatchesReference({ op: sparseConv2dInputGradient, attributes: { strides, padding, image }, inputs, batch });
     }),
-    { numRuns: 40 },
+    { numRuns: 60 },
   );
 });

@@ -19,11 +19,10 @@ import {
   paddedBytes,
   panelBytes,
 } from "./convolution.ts";
-import { unpool2x2 } from "./max-pool2d.ts";
 import { elementsOf, type Op, type TensorType } from "./op.ts";
 import { packPanel } from "./packing.ts";
-import { pooledConv2dInputGradient } from "./pooled-conv2d-input-gradient.ts";
-import { pooledConv2dWeightGradient } from "./pooled-conv2d-weight-gradient.ts";
+import { sparseConv2dInputGradient } from "./sparse-conv2d-input-gradient.ts";
+import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
 import { convolutionOutput, type Padding } from "./window.ts";
 
 export interface Conv2dAttributes {
@@ -90,23 +89,17 @@ export const conv2d: Op<Conv2dAttributes> = {
 
   gradient(graph, { attributes, inputs: [x, kernel, bias], outputs: [y, winners] }, [dy], wanted) {
     const { strides, padding, relu, pool } = attributes;
-    const output = convolutionOutput(x!.shape, kernel!.shape, strides, padding);
     const dActive = relu ? graph.apply(reluGradient, {}, y!, dy!) : dy!;
-    const kernelSize = [kernel!.shape[0]!, kernel!.shape[1]!] as const;
-    const inputGradient = () => {
-      const inputAttributes = { strides, padding, image: x!.shape };
-      if (pool && strides[0] === 1 && strides[1] === 1) {
-        return graph.apply(pooledConv2dInputGradient, inputAttributes, dActive, winners!, kernel!);
-      }
-      const dz = pool ? graph.apply(unpool2x2, { height: output[0], width: output[1] }, dActive, winners!) : dActive;
-      return graph.apply(conv2dInputGradient, inputAttributes, dz, kernel!);
-    };
-    const weightAttributes = { strides, padding, kernelSize };
+    const inputAttributes = { strides, padding, image: x!.shape };
+    const weightAttributes = { strides, padding, kernelSize: [kernel!.shape[0]!, kernel!.shape[1]!] as const };
+    // ReLU and pooling make gradients zero.
+    const isSparse = relu || pool;
+    const won = pool ? [winners!] : [];
+    const inputGradient = isSparse ? sparseConv2dInputGradient : conv2dInputGradient;
+    const weightGradient = isSparse ? sparseConv2dWeightGradient : conv2dWeightGradient;
     return [
-      wanted[0] ? inputGradient() : undefined,
-      pool
-        ? graph.apply(pooledConv2dWeightGradient, weightAttributes, x!, dActive, winners!)
-        : graph.apply(conv2dWeightGradient, weightAttributes, x!, dActive),
+      wanted[0] ? graph.apply(inputGradient, inputAttributes, dActive, kernel!, ...won) : undefined,
+      graph.apply(weightGradient, weightAttributes, x!, dActive, ...won),
       bias ? graph.apply(channelSum, {}, dActive) : undefined,
     ];
   },

@@ -2,7 +2,7 @@
  * Maximum over windows of an image, channel by channel. Padding never wins. Where several elements are equal the first,
  * row by row, is the maximum, and takes the gradient, as in TensorFlow. Threads share the samples.
  */
-import { f32, i32, i32x4, local, v128 } from "wasmati";
+import { f32, i32, local } from "wasmati";
 import type { Emitter, F32, I32 } from "../wasm/emitter.ts";
 import { clearMemory } from "./convolution.ts";
 import { elementsOf, type Op, type Operand, type Shape, type Value } from "./op.ts";
@@ -147,80 +147,19 @@ function emitWindows(
   });
 }
 
-export interface Unpool2x2Attributes {
-  /** Size of the image that was pooled. */
-  readonly height: number;
-  readonly width: number;
-}
-
 /**
- * Gradient of a fused pooling over windows of 2x2: dy and the winners' positions (0 to 3), both (height / 2, width / 2,
- * channels) → (height, width, channels), zero wherever no winner was.
+ * Gradient of a fused pooling over windows of 2x2, for references: dy and the winners' positions (0 to 3), both
+ * (height / 2, width / 2, channels) → (height, width, channels), zero wherever no winner was.
  */
-export const unpool2x2: Op<Unpool2x2Attributes> = {
-  name: "unpool2x2",
-
-  infer: ({ height, width }, [dy]) => [{ shape: [height, width, dy!.shape[2]!], batched: true, dtype: "float32" }],
-
-  reference({ height, width }, [dy, winners], [dx], batch) {
-    const [rows, columns, channels] = dy!.shape as [number, number, number];
-    dx!.data.fill(0, 0, batch * height * width * channels);
-    for (let i = 0; i < batch * rows * columns * channels; i++) {
-      const position = Math.floor(i / channels);
-      const row = 2 * (Math.floor(position / columns) % rows) + (winners!.data[i]! >> 1);
-      const column = 2 * (position % columns) + (winners!.data[i]! & 1);
-      const n = Math.floor(position / columns / rows);
-      dx!.data[((n * height + row) * width + column) * channels + (i % channels)] = dy!.data[i]!;
-    }
-  },
-
-  emit(e, { height, width }, [dy, winners], [dx]) {
-    const [rows, columns, channels] = dy!.shape as [number, number, number];
-    const pitch = width * channels * 4;
-    const { from, to } = e.samples();
-    const n = e.i32();
-    const position = e.i32(e.address(0, [from, rows * columns * channels * 4]));
-    e.for(n, from, to, 1, () => {
-      const line = e.i32(e.address(dx!.address, [n, height * pitch]));
-      // Rows and columns that no window covers.
-      if (height % 2) clearMemory(e.i32(i32.add(line, (height - 1) * pitch)), pitch);
-      e.for(e.i32(), 0, rows, 1, () => {
-        const window = e.i32(line);
-        e.for(e.i32(), 0, columns, 1, () => {
-          scatterWindow(e, channels, [0, channels * 4, pitch, pitch + channels * 4], dy!, winners!, position, window);
-          local.set(window, i32.add(window, 2 * channels * 4));
-        });
-        if (width % 2) {
-          for (const offset of [0, pitch]) clearMemory(e.i32(i32.add(window, offset)), channels * 4);
-        }
-        local.set(line, i32.add(line, 2 * pitch));
-      });
-    });
-  },
-};
-
-/** One window, all channels: writes dy where a position won and zero to the other three. Moves `position` on. */
-function scatterWindow(
-  e: Emitter,
-  channels: number,
-  offsets: number[],
-  dy: Operand,
-  winners: Operand,
-  position: I32,
-  window: I32,
-): void {
-  const target = e.i32(window);
-  const scatter = (lanes: number) => {
-    const value = e.v128(v128.load({ offset: dy.address, align: 4 }, position));
-    const winner = e.v128(v128.load({ offset: winners.address, align: 4 }, position));
-    offsets.forEach((offset, r) => {
-      const kept = e.v128(v128.and(value, i32x4.eq(winner, i32x4.splat(r))));
-      e.storeLanes(target, offset, kept, lanes);
-    });
-    local.set(position, i32.add(position, lanes * 4));
-    local.set(target, i32.add(target, lanes * 4));
-  };
-  const rest = channels % 4;
-  e.for(e.i32(), 0, (channels - rest) / 4, 1, () => scatter(4));
-  if (rest) e.scope(() => scatter(rest));
+export function unpooled(dy: Value, winners: Value, [height, width]: readonly [number, number], batch: number): Value {
+  const [rows, columns, channels] = dy.shape as [number, number, number];
+  const data = new Float32Array(batch * height * width * channels);
+  for (let i = 0; i < batch * rows * columns * channels; i++) {
+    const position = Math.floor(i / channels);
+    const row = 2 * (Math.floor(position / columns) % rows) + (winners.data[i]! >> 1);
+    const column = 2 * (position % columns) + (winners.data[i]! & 1);
+    const n = Math.floor(position / columns / rows);
+    data[((n * height + row) * width + column) * channels + (i % channels)] = dy.data[i]!;
+  }
+  return { ...dy, shape: [height, width, channels], data };
 }
