@@ -135,7 +135,7 @@ function packTurnedKernel(e: Emitter, plan: ConvolutionPlan, address: number, pa
     e.scope(() => {
       const from = e.i32(address + ((positions - 1) * channels + first) * outs * 4);
       e.for(e.i32(), 0, positions, 1, () => {
-        packTransposedPanel(e, { inner: outs, columns }, from, to);
+        packTransposedPanel(e, { rows: outs, columns, rowBytes: outs * 4 }, from, to);
         local.set(from, i32.sub(from, channels * outs * 4));
         local.set(to, i32.add(to, outs * PANEL_BYTES));
       });

@@ -170,9 +170,7 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
   const { from, to } = e.share(pairs);
   clearMemory(e.i32(i32.add(stage.base, layout.strip)), method.n * layout.stripPitch);
   eachPanelOf(e, stage, { from: 0, to: panels }, (panel, columns) => {
-    // Is one of this thread's pairs of this panel?
-    const ahead = e.i32(i32.rem_u(i32.add(panel, i32.sub(panels, i32.rem_u(from, panels))), panels));
-    e.if(i32.lt_u(i32.add(from, ahead), to), () => transformKernel(e, stage, panel, columns));
+    e.if(e.isShared({ from, to }, panel, panels), () => transformKernel(e, stage, panel, columns));
   });
   const group = e.i32();
   const lastGroup = e.i32(i32.div_u(i32.add(to, panels - 1), panels));

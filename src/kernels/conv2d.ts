@@ -189,6 +189,6 @@ function packKernel(e: Emitter, plan: ConvolutionPlan, address: number, panels: 
   for (let first = 0; first < plan.outputChannels; first += PANEL_COLUMNS) {
     const columns = Math.min(PANEL_COLUMNS, plan.outputChannels - first);
     const from = e.i32(address + (first * PANEL_BYTES) / PANEL_COLUMNS);
-    e.scope(() => packPanel(e, { inner, columns, rowBytes: plan.outputChannels * 4 }, from, to));
+    e.scope(() => packPanel(e, { rows: inner, columns, rowBytes: plan.outputChannels * 4 }, from, to));
   }
 }

@@ -2,34 +2,39 @@
  * Matrix product of a batch of rows with a weight matrix, with bias and ReLU behind it: the dense layer, forward, and,
  * with the matrix transposed, its input gradient.
  *
- * Threads share the panels of eight columns. A panel of the matrix is packed into contiguous scratch memory once and
- * then runs against all samples, four at a time; each output is one sum over k in ascending order. A batch of fewer than
- * four samples does not repay the packing: there the matrix is read where it lies.
+ * ReLU leaves about half of such rows zero, so they are compressed to lists, and only the matrix's rows that meet a value
+ * are added. The matrix is taken in blocks of some rows by one panel of columns, packed so that a block lies in the
+ * first-level cache, and each block runs against all samples. Each output is one sum in ascending order, whatever the
+ * blocks. Threads share the pairs of panel and sample. A batch of fewer than four samples does not repay the packing:
+ * there the matrix is read where it lies.
  */
-import { i32 } from "wasmati";
+import { f32x4, i32, i32x4, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
 import { reluGradient } from "./activations.ts";
-import {
-  BLOCK_ROWS,
-  clearSums,
-  eachPanel,
-  finishSums,
-  multiplyRun,
-  PANEL_BYTES,
-  PANEL_COLUMNS,
-  storeSums,
-  takeSums,
-} from "./block.ts";
+import { finishSums } from "./block.ts";
 import { channelSum } from "./channel-sum.ts";
 import { matmulWeightGradient } from "./matmul-weight-gradient.ts";
-import { elementsOf, type Op, type Operand } from "./op.ts";
+import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
 import { packPanel, packTransposedPanel } from "./packing.ts";
+import { addEntries, append, listBytes, MOST_SUMS, nonzeroLanes, TABLE_BYTES, writeTable } from "./sparse-list.ts";
 
 export interface MatmulAttributes {
   /** Multiply by the transposed matrix. */
   readonly transposed?: boolean;
   readonly relu?: boolean;
 }
+
+/** Rows of a block: by ten vectors of columns 20 KB. */
+const BLOCK_ROWS = 128;
+
+/** Samples from which on packing pays. */
+const PACKED_BATCH = 4;
+
+/** Lists of all blocks are made at once where a sample's take no more: those of a batch stay in second-level cache. */
+const LISTS_AT_ONCE_BYTES = 5 * 1024;
+
+/** Bytes before a list, with its end. */
+const HEADER_BYTES = 16;
 
 /** x (in), w (in, out) or (out, in) where transposed, optionally bias (out) → (out). */
 export const matmul: Op<MatmulAttributes> = {
@@ -62,68 +67,200 @@ export const matmul: Op<MatmulAttributes> = {
     ];
   },
 
-  scratchBytes: (_, [x]) => (elementsOf(x!.shape) + 4) * PANEL_BYTES,
+  scratchBytes(attributes, [x, w], batchSize) {
+    const { lists, listsAtOnce, blocks, slotBytes } = planOf(attributes, x!, w!);
+    return lists + (listsAtOnce ? blocks : 1) * batchSize * slotBytes;
+  },
 
-  emit(e, { transposed = false, relu = false }, [x, w, bias], [y]) {
-    const inner = elementsOf(x!.shape);
-    const total = y!.shape[0]!;
-    const panel = e.scratch();
-    eachPanel(e, total, (index, columns) => {
-      const biasAddress = bias && e.i32(e.address(bias.address, [index, PANEL_BYTES]));
-      const block = { inner, total, columns, x: x!, y: y!, index, biasAddress, relu };
-      const packAndRun = () => {
-        const step = transposed ? PANEL_COLUMNS * inner * 4 : PANEL_BYTES;
-        const from = e.i32(e.address(w!.address, [index, step]));
-        const to = e.i32(panel);
-        if (transposed) packTransposedPanel(e, { inner, columns }, from, to);
-        else packPanel(e, { inner, columns, rowBytes: total * 4 }, from, to);
-        const i = e.i32();
-        const lastBlock = e.i32(i32.sub(e.batch, BLOCK_ROWS - 1));
-        e.for(i, 0, lastBlock, BLOCK_ROWS, () => runBlock(e, block, BLOCK_ROWS, i, panel, PANEL_BYTES));
-        e.for(i, i, e.batch, 1, () => runBlock(e, block, 1, i, panel, PANEL_BYTES));
-      };
-      if (transposed) return packAndRun();
-      e.if(
-        i32.lt_s(e.batch, BLOCK_ROWS),
-        () => {
-          const i = e.i32();
-          const start = e.i32(e.address(w!.address, [index, PANEL_BYTES]));
-          e.for(i, 0, e.batch, 1, () => runBlock(e, block, 1, i, start, total * 4));
-        },
-        packAndRun,
-      );
-    });
+  emit(e, attributes, [x, w, bias], [y]) {
+    const plan = planOf(attributes, x!, w!);
+    const { blocks, panels, listsAtOnce } = plan;
+    const base = e.scratch();
+    writeTable(e, e.i32(i32.add(base, plan.table)));
+    const isPacked = e.i32(attributes.transposed ? i32.const(1) : i32.ge_s(e.batch, PACKED_BATCH));
+    const pitch = e.i32(i32.const(plan.panelBytes));
+    e.if(i32.eqz(isPacked), () => local.set(pitch, i32.const(plan.columns * 4)));
+    const share = e.share(e.i32(i32.mul(e.batch, panels)));
+    const work: Work = { plan, attributes, x: x!, w: w!, bias, y: y!, base, isPacked, pitch, share };
+    const block = e.i32();
+    const eachBlock = (body: () => void) => e.for(block, 0, blocks, 1, body);
+    const panel = e.i32();
+    const lastPanel = e.i32(i32.div_u(i32.add(share.to, i32.sub(e.batch, 1)), e.batch));
+    const eachPanel = (body: () => void) => e.for(panel, i32.div_u(share.from, e.batch), lastPanel, 1, body);
+    if (listsAtOnce) {
+      eachBlock(() => makeLists(e, work, block));
+      eachPanel(() => eachBlock(() => runBlock(e, work, block, panel)));
+    } else {
+      eachBlock(() => {
+        makeLists(e, work, block);
+        eachPanel(() => runBlock(e, work, block, panel));
+      });
+    }
   },
 };
 
-interface BlockPlan {
-  readonly inner: number;
-  readonly total: number;
-  readonly columns: number;
-  readonly x: Operand;
-  readonly y: Operand;
-  readonly index: I32;
-  readonly biasAddress: I32 | undefined;
-  readonly relu: boolean;
+function planOf({ transposed }: MatmulAttributes, x: TensorType, w: TensorType) {
+  const inner = elementsOf(x.shape);
+  const columns = w.shape[transposed ? 0 : 1]!;
+  const vectors = Math.ceil(columns / 4);
+  const panels = Math.ceil(vectors / MOST_SUMS);
+  const panelVectors = Math.ceil(vectors / panels);
+  const panelBytes = panelVectors * 16;
+  const blocks = Math.ceil(inner / BLOCK_ROWS);
+  const distance = listBytes(Math.min(inner, BLOCK_ROWS));
+  const slotBytes = HEADER_BYTES + 2 * distance;
+  return {
+    inner,
+    columns,
+    blocks,
+    panels: Math.ceil(vectors / panelVectors),
+    /** Columns and bytes of a row of a full panel. */
+    panelColumns: panelVectors * 4,
+    panelBytes,
+    /** Bytes from an entry's offset to its value, and from list to list. */
+    distance,
+    slotBytes,
+    listsAtOnce: blocks * slotBytes <= LISTS_AT_ONCE_BYTES,
+    /** Where in scratch memory lies what. Packing may write three rows too many. */
+    table: 0,
+    block: TABLE_BYTES,
+    lists: TABLE_BYTES + (BLOCK_ROWS + 4) * panelBytes,
+  };
 }
 
-/** `rows` samples from sample `i` against one panel, whose rows lie `bStep` bytes apart. */
-function runBlock(e: Emitter, plan: BlockPlan, rows: number, i: I32, panel: I32, bStep: number): void {
-  const { inner, total, columns } = plan;
-  const sums = takeSums(e, rows, columns);
-  clearSums(sums);
-  const a = e.i32(e.address(plan.x.address, [i, inner * 4]));
-  const aEnd = e.i32(i32.add(a, inner * 4));
-  const b = e.i32(panel);
-  const rowOffsets = sums.map((_, r) => r * inner * 4);
-  multiplyRun(e, { rowOffsets, aStep: 4, bStep }, sums, a, b, aEnd);
-  finishSums(sums, plan.biasAddress, plan.relu);
-  const out = e.i32(e.address(plan.y.address, [i, total * 4], [plan.index, PANEL_BYTES]));
-  storeSums(
-    e,
-    sums,
-    out,
-    sums.map((_, r) => r * total * 4),
-    columns,
+interface Work {
+  readonly plan: ReturnType<typeof planOf>;
+  readonly attributes: MatmulAttributes;
+  readonly x: Operand;
+  readonly w: Operand;
+  readonly bias: Operand | undefined;
+  readonly y: Operand;
+  readonly base: I32;
+  /** Whether blocks are packed, and the bytes from row to row of a block. */
+  readonly isPacked: I32;
+  readonly pitch: I32;
+  /** This thread's pairs of panel and sample. */
+  readonly share: { readonly from: I32; readonly to: I32 };
+}
+
+/** Address of a sample's list of a block. */
+function slotOf(e: Emitter, { plan, base }: Work, block: I32, n: I32): I32 {
+  const slot = e.i32(plan.listsAtOnce ? i32.add(i32.mul(block, e.batch), n) : n);
+  return e.i32(e.address(plan.lists, [base, 1], [slot, plan.slotBytes]));
+}
+
+/** Compresses the values of x that meet a block of rows, for all samples of this thread. */
+function makeLists(e: Emitter, work: Work, block: I32): void {
+  const { plan, x, base, pitch, share } = work;
+  const table = e.i32(i32.add(base, plan.table));
+  const rest = plan.inner % 4;
+  const first = e.i32(i32.mul(block, BLOCK_ROWS));
+  const count = e.i32(i32.sub(plan.inner, first));
+  e.if(i32.gt_s(count, BLOCK_ROWS), () => local.set(count, i32.const(BLOCK_ROWS)));
+  const places = e.v128();
+  const rows = e.v128(i32x4.mul(v128.const("i32x4", [0, 1, 2, 3]), i32x4.splat(pitch)));
+  const step = e.v128(i32x4.splat(i32.shl(pitch, 2)));
+  const n = e.i32();
+  e.for(n, 0, e.batch, 1, () => {
+    e.if(e.isShared(share, n, e.batch), () => {
+      const slot = slotOf(e, work, block, n);
+      const end = e.i32(i32.add(slot, HEADER_BYTES));
+      const from = e.i32(e.address(x.address, [n, plan.inner * 4], [first, 4]));
+      const last = e.i32(i32.add(from, i32.shl(i32.and(count, -4), 2)));
+      local.set(places, rows);
+      const appendLanes = (lanes: number) => {
+        const values = e.v128(v128.load({ align: 4 }, from));
+        append(e, { end, distance: plan.distance, table }, values, places, nonzeroLanes(e, values, lanes));
+        local.set(places, i32x4.add(places, step));
+      };
+      e.for(from, from, last, 16, () => appendLanes(4));
+      if (rest) e.if(i32.eq(block, plan.blocks - 1), () => appendLanes(rest));
+      i32.store({}, slot, end);
+    });
+  });
+}
+
+/** One block of the matrix against this thread's samples of its panel. */
+function runBlock(e: Emitter, work: Work, block: I32, panel: I32): void {
+  const { plan, base, w, isPacked, share, attributes } = work;
+  const begin = e.i32(i32.mul(panel, e.batch));
+  const from = e.i32(i32.sub(share.from, begin));
+  e.if(i32.lt_s(from, 0), () => local.set(from, i32.const(0)));
+  const to = e.i32(i32.sub(share.to, begin));
+  e.if(i32.gt_s(to, e.batch), () => local.set(to, e.batch));
+  const first = e.i32(i32.mul(block, BLOCK_ROWS));
+  const column = e.i32(i32.mul(panel, plan.panelColumns));
+  const run = (columns: number) => {
+    const rows = e.i32(i32.add(base, plan.block));
+    if (attributes.transposed) {
+      packBlock(e, work, { first, column, columns }, rows);
+    } else {
+      e.if(
+        i32.ne(isPacked, 0),
+        () => packBlock(e, work, { first, column, columns }, rows),
+        () => local.set(rows, e.address(w.address, [first, plan.columns * 4], [column, 4])),
+      );
+    }
+    const n = e.i32();
+    e.for(n, from, to, 1, () => addSample(e, work, { block, n, column, columns, rows }));
+  };
+  const last = plan.columns - (plan.panels - 1) * plan.panelColumns;
+  if (last === plan.panelColumns) run(last);
+  else if (plan.panels === 1) run(last);
+  else
+    e.if(
+      i32.lt_u(panel, plan.panels - 1),
+      () => run(plan.panelColumns),
+      () => run(last),
+    );
+}
+
+function packBlock(
+  e: Emitter,
+  { plan, w, attributes }: Work,
+  { first, column, columns }: { first: I32; column: I32; columns: number },
+  target: I32,
+): void {
+  const { inner, panelBytes } = plan;
+  const rows = e.i32(i32.sub(inner, first));
+  e.if(i32.gt_s(rows, BLOCK_ROWS), () => local.set(rows, i32.const(BLOCK_ROWS)));
+  const to = e.i32(target);
+  if (attributes.transposed) {
+    const from = e.i32(e.address(w.address, [column, inner * 4], [first, 4]));
+    packTransposedPanel(e, { rows, columns, rowBytes: inner * 4, panelBytes }, from, to);
+  } else {
+    const from = e.i32(e.address(w.address, [first, plan.columns * 4], [column, 4]));
+    packPanel(e, { rows, columns, rowBytes: plan.columns * 4, panelBytes }, from, to);
+  }
+}
+
+/** Adds what a block sends to one sample's outputs of one panel. */
+function addSample(
+  e: Emitter,
+  work: Work,
+  { block, n, column, columns, rows }: { block: I32; n: I32; column: I32; columns: number; rows: I32 },
+): void {
+  const { plan, y, bias, attributes } = work;
+  const slot = slotOf(e, work, block, n);
+  const from = e.i32(i32.add(slot, HEADER_BYTES));
+  const end = e.i32(i32.load({}, slot));
+  const out = e.i32(e.address(y.address, [n, plan.columns * 4], [column, 4]));
+  const sums = Array.from({ length: Math.ceil(columns / 4) }, (_, v) => ({ sum: e.v128(), offset: v * 16 }));
+  e.if(
+    i32.eqz(block),
+    () => {
+      for (const { sum } of sums) local.set(sum, f32x4.splat(0));
+    },
+    () => {
+      for (const { sum, offset } of sums) local.set(sum, v128.load({ offset, align: 4 }, out));
+    },
   );
+  addEntries(e, sums, { from, end, distance: plan.distance }, rows);
+  if (bias || attributes.relu) {
+    e.if(i32.eq(block, plan.blocks - 1), () => {
+      const biases = bias && e.i32(e.address(bias.address, [column, 4]));
+      finishSums([sums.map(({ sum }) => sum)], biases, attributes.relu ?? false);
+    });
+  }
+  for (const { sum, offset } of sums) e.storeLanes(out, offset, sum, Math.min(4, columns - offset / 4));
 }

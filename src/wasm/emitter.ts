@@ -182,6 +182,15 @@ export class Emitter {
     return { from, to };
   }
 
+  /**
+   * Of work numbered `group * members + member`: pushes whether the share has some of `member`.
+   */
+  isShared({ from, to }: { from: I32; to: I32 }, member: I32, members: I32 | number): StackVar<"i32"> {
+    // The first of this member that is not before the share.
+    const ahead = this.i32(i32.rem_u(i32.add(member, i32.sub(members, i32.rem_u(from, members))), members));
+    return i32.lt_u(i32.add(from, ahead), to);
+  }
+
   /** This thread's share of the batch. */
   samples(): { from: I32; to: I32 } {
     return this.share(this.batch);
