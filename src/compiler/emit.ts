@@ -44,7 +44,7 @@ function isFree({ op, inputs, outputs }: Node, { operands }: MemoryPlan): boolea
 
 function emitNode({ op, attributes, inputs, outputs }: Node, plan: MemoryPlan, features: HostFeatures): KernelFunction {
   const place = (tensor: (typeof inputs)[number]) => plan.operands.get(tensor)!;
-  return buildKernel(features, plan.scratch, (emitter) => {
+  return buildKernel(features, plan, (emitter) => {
     op.emit(emitter, attributes, inputs.map(place), outputs.map(place));
   });
 }

@@ -6,8 +6,10 @@ import { relu } from "../kernels/activations.ts";
 import { biasAdd } from "../kernels/bias-add.ts";
 import { type Conv2dAttributes, conv2d } from "../kernels/conv2d.ts";
 import { type MatmulAttributes, matmul } from "../kernels/matmul.ts";
+import { matmulWeightGradient } from "../kernels/matmul-weight-gradient.ts";
 import { type MaxPool2dAttributes, maxPool2d } from "../kernels/max-pool2d.ts";
 import type { Node, Op, Tensor } from "../kernels/op.ts";
+import { isUpdate } from "../kernels/parameter-update.ts";
 
 /** Fuses bias, ReLU and 2x2 pooling behind convolutions and products of matrices. Tensors in `kept` stay what they are. */
 export function fuse(nodes: readonly Node[], kept: ReadonlySet<Tensor>): Node[] {
@@ -49,6 +51,29 @@ function merge(before: Node, after: Node): Node | undefined {
     return { ...with_({ pool: true }), outputs: [after.outputs[0]!, winners] };
   }
   return undefined;
+}
+
+/**
+ * Moves optimizers' updates behind the weight gradients of dense layers, which then need no memory. The fused op stands
+ * where the update stood: behind all that reads the weight.
+ */
+export function fuseUpdates(nodes: readonly Node[]): Node[] {
+  const uses = new Map<Tensor, number>();
+  for (const input of nodes.flatMap((node) => node.inputs)) uses.set(input, (uses.get(input) ?? 0) + 1);
+  const gradients = new Map<Tensor, Node>();
+  for (const node of nodes) {
+    if (node.op === (matmulWeightGradient as Op<unknown>)) gradients.set(node.outputs[0]!, node);
+  }
+  const moved = new Set<Node>();
+  const fused = nodes.map((node): Node => {
+    const [parameter, gradient, ...state] = node.inputs;
+    const before = gradient && gradients.get(gradient);
+    if (!before || !isUpdate(node.op) || uses.get(gradient) !== 1) return node;
+    moved.add(before);
+    const update = { op: node.op, attributes: node.attributes };
+    return { op: before.op, attributes: { update }, inputs: [...before.inputs, parameter!, ...state], outputs: [] };
+  });
+  return fused.filter((node) => !moved.has(node));
 }
 
 function isTwoByTwo({ poolSize, strides, padding }: MaxPool2dAttributes): boolean {

@@ -17,6 +17,8 @@ export interface MemoryPlan {
   readonly operands: ReadonlyMap<Tensor, Operand>;
   /** Where each thread's scratch memory begins, and how much of it each has. */
   readonly scratch: { readonly address: number; readonly bytes: number };
+  /** The largest batch that there is room for. */
+  readonly batchSize: number;
   /** Size of the whole. */
   readonly bytes: number;
 }
@@ -57,7 +59,7 @@ export function planMemory(
     ),
   );
   const scratch = { address: arenaEnd, bytes: scratchBytes && scratchBytes + SLACK_BYTES };
-  return { operands, scratch, bytes: arenaEnd + threads * scratch.bytes + SLACK_BYTES * 16 };
+  return { operands, scratch, batchSize, bytes: arenaEnd + threads * scratch.bytes + SLACK_BYTES * 16 };
 }
 
 interface Place {

@@ -4,8 +4,9 @@
  * from JavaScript for each step.
  */
 import { f32x4, v128 } from "wasmati";
-import { elementsOf, type Op } from "./op.ts";
-import { eachParameterVector } from "./parameter-update.ts";
+import type { V128 } from "../wasm/emitter.ts";
+import { elementsOf, type Operand } from "./op.ts";
+import { type UpdateOp, updateFromMemory } from "./parameter-update.ts";
 
 export interface AdamAttributes {
   readonly beta1: number;
@@ -17,7 +18,7 @@ export interface AdamAttributes {
 const SMALLEST_NORMAL = 1.17549435e-38;
 
 /** parameter, gradient, momentum, velocity, all of one shape; scalars (1): α. No outputs: updates in place. */
-export const adamUpdate: Op<AdamAttributes> = {
+export const adamUpdate: UpdateOp<AdamAttributes> = {
   name: "adamUpdate",
 
   infer: () => [],
@@ -34,23 +35,28 @@ export const adamUpdate: Op<AdamAttributes> = {
     }
   },
 
-  emit(e, { beta1, beta2, epsilon }, [parameter, gradient, momentum, velocity, scalars]) {
+  emit(e, attributes, [parameter, gradient, ...state]) {
+    updateFromMemory(e, parameter!, gradient!, adamUpdate.prepare(e, attributes, parameter!, state));
+  },
+
+  prepare(e, { beta1, beta2, epsilon }, parameter, [momentum, velocity, scalars]) {
     const alpha = e.v128(v128.load32_splat({ offset: scalars!.address }, e.i32(0)));
-    eachParameterVector(e, parameter!, (offset) => {
-      const load = ({ address }: { address: number }) => e.v128(v128.load({ offset: address }, offset));
-      const decay = (old: typeof alpha, target: typeof alpha, rate: number) => {
-        const step = f32x4.mul(f32x4.sub(target, old), f32x4.splat(1 - rate));
-        const next = e.v128(f32x4.add(old, step));
-        return e.v128(v128.andnot(next, f32x4.lt(f32x4.abs(next), f32x4.splat(SMALLEST_NORMAL))));
-      };
-      const g = load(gradient!);
-      const m = decay(load(momentum!), g, beta1);
-      const v = decay(load(velocity!), e.v128(f32x4.mul(g, g)), beta2);
-      const denominator = e.v128(f32x4.add(f32x4.sqrt(v), f32x4.splat(epsilon)));
-      const step = e.v128(f32x4.div(f32x4.mul(m, alpha), denominator));
-      v128.store({ offset: momentum!.address }, offset, m);
-      v128.store({ offset: velocity!.address }, offset, v);
-      v128.store({ offset: parameter!.address }, offset, f32x4.sub(load(parameter!), step));
-    });
+    const decay = (old: V128, target: V128, rate: number) => {
+      const step = f32x4.mul(f32x4.sub(target, old), f32x4.splat(1 - rate));
+      const next = e.v128(f32x4.add(old, step));
+      return e.v128(v128.andnot(next, f32x4.lt(f32x4.abs(next), f32x4.splat(SMALLEST_NORMAL))));
+    };
+    return (offset, gradient, lanes) => {
+      e.scope(() => {
+        const load = ({ address }: Operand) => e.v128(v128.load({ offset: address, align: 4 }, offset));
+        const m = decay(load(momentum!), gradient, beta1);
+        const v = decay(load(velocity!), e.v128(f32x4.mul(gradient, gradient)), beta2);
+        const denominator = e.v128(f32x4.add(f32x4.sqrt(v), f32x4.splat(epsilon)));
+        const step = e.v128(f32x4.div(f32x4.mul(m, alpha), denominator));
+        e.storeLanes(offset, momentum!.address, m, lanes);
+        e.storeLanes(offset, velocity!.address, v, lanes);
+        e.storeLanes(offset, parameter.address, e.v128(f32x4.sub(load(parameter), step)), lanes);
+      });
+    };
   },
 };

@@ -3,8 +3,9 @@
  * w -= rate g; with momentum: m = momentum m - rate g, then w += m, or with Nesterov's w += momentum m - rate g.
  */
 import { f32x4, v128 } from "wasmati";
-import { elementsOf, type Op } from "./op.ts";
-import { eachParameterVector } from "./parameter-update.ts";
+import type { V128 } from "../wasm/emitter.ts";
+import { elementsOf, type Operand } from "./op.ts";
+import { type UpdateOp, updateFromMemory } from "./parameter-update.ts";
 
 export interface SgdAttributes {
   readonly momentum: number;
@@ -12,7 +13,7 @@ export interface SgdAttributes {
 }
 
 /** parameter, gradient and, where momentum > 0, momentum, of one shape; scalars (1): the rate. Updates in place. */
-export const sgdUpdate: Op<SgdAttributes> = {
+export const sgdUpdate: UpdateOp<SgdAttributes> = {
   name: "sgdUpdate",
 
   infer: () => [],
@@ -32,21 +33,26 @@ export const sgdUpdate: Op<SgdAttributes> = {
     }
   },
 
-  emit(e, { momentum: factor, nesterov }, inputs) {
-    const [parameter, gradient] = inputs;
-    const momentum = factor > 0 ? inputs[2]! : undefined;
-    const rate = e.v128(v128.load32_splat({ offset: inputs.at(-1)!.address }, e.i32(0)));
-    eachParameterVector(e, parameter!, (offset) => {
-      const load = ({ address }: { address: number }) => e.v128(v128.load({ offset: address }, offset));
-      const step = e.v128(f32x4.neg(f32x4.mul(rate, load(gradient!))));
-      const scaled = (m: typeof step) => e.v128(f32x4.add(f32x4.mul(m, f32x4.splat(factor)), step));
-      let change = step;
-      if (momentum) {
-        const m = scaled(load(momentum));
-        v128.store({ offset: momentum.address }, offset, m);
-        change = nesterov ? scaled(m) : m;
-      }
-      v128.store({ offset: parameter!.address }, offset, f32x4.add(load(parameter!), change));
-    });
+  emit(e, attributes, [parameter, gradient, ...state]) {
+    updateFromMemory(e, parameter!, gradient!, sgdUpdate.prepare(e, attributes, parameter!, state));
+  },
+
+  prepare(e, { momentum: factor, nesterov }, parameter, state) {
+    const momentum = factor > 0 ? state[0]! : undefined;
+    const rate = e.v128(v128.load32_splat({ offset: state.at(-1)!.address }, e.i32(0)));
+    return (offset, gradient, lanes) => {
+      e.scope(() => {
+        const load = ({ address }: Operand) => e.v128(v128.load({ offset: address, align: 4 }, offset));
+        const step = e.v128(f32x4.neg(f32x4.mul(rate, gradient)));
+        const scaled = (m: V128) => e.v128(f32x4.add(f32x4.mul(m, f32x4.splat(factor)), step));
+        let change = step;
+        if (momentum) {
+          const m = scaled(load(momentum));
+          e.storeLanes(offset, momentum.address, m, lanes);
+          change = nesterov ? scaled(m) : m;
+        }
+        e.storeLanes(offset, parameter.address, e.v128(f32x4.add(load(parameter), change)), lanes);
+      });
+    };
   },
 };

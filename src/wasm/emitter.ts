@@ -53,8 +53,15 @@ export interface Scratch {
 /** A WebAssembly function of (thread, threads, batch). */
 export type KernelFunction = ReturnType<typeof buildKernel>;
 
+/** What is known of a run beforehand. */
+export interface RunLimits {
+  readonly scratch: Scratch;
+  /** The largest batch. */
+  readonly batchSize: number;
+}
+
 /** Builds one kernel function; `body` writes its instructions. */
-export function buildKernel(features: HostFeatures, scratch: Scratch, body: (emitter: Emitter) => void) {
+export function buildKernel(features: HostFeatures, limits: RunLimits, body: (emitter: Emitter) => void) {
   const types = { i32, v128, f32, f64, i64 };
   const locals = Object.entries(poolSizes).flatMap(([type, count]) => Array(count).fill(types[type as LocalType]));
   return func(
@@ -65,7 +72,7 @@ export function buildKernel(features: HostFeatures, scratch: Scratch, body: (emi
         type,
         Array.from({ length: count }, () => taken.next().value),
       ]);
-      body(new Emitter(features, scratch, thread, threads, batch, Object.fromEntries(pools) as Pools));
+      body(new Emitter(features, limits, thread, threads, batch, Object.fromEntries(pools) as Pools));
     },
   );
 }
@@ -77,13 +84,16 @@ export class Emitter {
   readonly threads: I32;
   /** Number of samples in this run. */
   readonly batch: I32;
+  /** The largest batch that the program takes. */
+  readonly batchSize: number;
   readonly #scratch: Scratch;
   readonly #pools: Pools;
   readonly #used: Record<LocalType, number> = { i32: 0, v128: 0, f32: 0, f64: 0, i64: 0 };
 
-  constructor(features: HostFeatures, scratch: Scratch, thread: I32, threads: I32, batch: I32, pools: Pools) {
+  constructor(features: HostFeatures, limits: RunLimits, thread: I32, threads: I32, batch: I32, pools: Pools) {
     this.features = features;
-    this.#scratch = scratch;
+    this.batchSize = limits.batchSize;
+    this.#scratch = limits.scratch;
     this.thread = thread;
     this.threads = threads;
     this.batch = batch;
