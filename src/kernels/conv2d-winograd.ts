@@ -10,7 +10,7 @@
  * Rounding makes noise of exact zeros, and ReLU would let the gradient through where the noise is positive. So outputs
  * whose whole window of inputs is zero are found beforehand and set to exactly zero.
  */
-import { f32, f32x4, i32, local, v128 } from "wasmati";
+import { f32x4, i32, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
 import {
   BLOCK_ROWS,
@@ -25,6 +25,7 @@ import {
 } from "./block.ts";
 import { clearMemory, copyMemory, storeMaximum } from "./convolution.ts";
 import { elementsOf, type Operand } from "./op.ts";
+import { mapBytes, mapPitch, mapWindows, type WindowMap } from "./window-map.ts";
 import { type Filtering, filtering, multiplyPairedColumns, multiplyPairedRows, takeConstants } from "./winograd.ts";
 
 export interface WinogradConvolution {
@@ -74,7 +75,9 @@ export function bestFiltering(
 }
 
 /** The plan's sizes, in bytes where they are called so. */
-function layoutOf({ channels, output, outputChannels }: WinogradConvolution, { m, n, r }: Filtering) {
+function layoutOf(plan: WinogradConvolution, method: Filtering) {
+  const { channels, output, outputChannels } = plan;
+  const { m, n, r } = method;
   const tileRows = Math.ceil(output[0] / m);
   const tileColumns = Math.ceil(output[1] / m);
   const channelBytes = Math.ceil(channels / 4) * 16;
@@ -83,7 +86,6 @@ function layoutOf({ channels, output, outputChannels }: WinogradConvolution, { m
   const panels = Math.ceil(outputChannels / PANEL_COLUMNS);
   const columns = tileColumns * m;
   const stripPitch = (columns + r - 1) * channels * 4;
-  const mapPitch = Math.ceil(columns / 16) * 16 + 16;
   const frequencyBytes = groupTiles * channelBytes;
   const kernelBytes = n * n * channels * PANEL_BYTES;
   let end = 0;
@@ -104,7 +106,6 @@ function layoutOf({ channels, output, outputChannels }: WinogradConvolution, { m
     /** Outputs in a row of tiles. */
     columns,
     stripPitch,
-    mapPitch,
     /** One tile's input channels; all tiles of one product; one panel of the transformed kernel; a row's list. */
     channelBytes,
     frequencyBytes,
@@ -112,7 +113,7 @@ function layoutOf({ channels, output, outputChannels }: WinogradConvolution, { m
     listBytes,
     /** Where in scratch memory lies what. */
     strip: take(n * stripPitch),
-    map: take(n * mapPitch),
+    map: take(mapBytes(stripMap(plan, columns, method))),
     blanks: take(groupRows * listBytes),
     square: take(n * n * 16),
     outputs: take(m * columns * PANEL_BYTES),
@@ -121,6 +122,11 @@ function layoutOf({ channels, output, outputChannels }: WinogradConvolution, { m
     kernel: take(panels * kernelBytes),
     bytes: end,
   };
+}
+
+/** The windows of a strip of the input: those of `columns` outputs in m rows. */
+function stripMap({ channels }: WinogradConvolution, columns: number, { n, r }: Filtering): WindowMap {
+  return { height: n, width: columns + r - 1, channels, window: [r, r] };
 }
 
 /** As many rows of tiles as fit, but rather fewer than more tiles that fill no whole blocks. */
@@ -187,9 +193,9 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
       });
     };
     eachRow((row) => {
-      loadStrip(e, stage, row);
-      listBlanks(e, stage, row);
-      transformInput(e, stage, row);
+      e.scope(() => loadStrip(e, stage, row));
+      e.scope(() => listBlanks(e, stage, row));
+      e.scope(() => transformInput(e, stage, row));
     });
     const begin = e.i32(i32.mul(group, panels));
     const first = e.i32(i32.sub(from, begin));
@@ -197,11 +203,11 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
     const last = e.i32(i32.sub(to, begin));
     e.if(i32.gt_s(last, panels), () => local.set(last, i32.const(panels)));
     eachPanelOf(e, stage, { from: first, to: last }, (panel, columns) => {
-      multiply(e, stage, { panel, columns, rows });
+      e.scope(() => multiply(e, stage, { panel, columns, rows }));
       eachRow((row) => {
-        transformOutput(e, stage, row, columns);
-        clearBlanks(e, stage, row, columns);
-        finishStrip(e, stage, row, panel, columns);
+        e.scope(() => transformOutput(e, stage, row, columns));
+        e.scope(() => clearBlanks(e, stage, row, columns));
+        e.scope(() => finishStrip(e, stage, row, panel, columns));
       });
     });
   });
@@ -410,40 +416,16 @@ function transformOutput(e: Emitter, stage: Stage, { row }: TileRow, columns: nu
 
 /** Lists the outputs of a row of tiles whose inputs are all zero, as places in the strip of outputs; the end first. */
 function listBlanks(e: Emitter, { plan, method, layout, base }: Stage, { row, tileRow }: TileRow): void {
-  const { channels, output } = plan;
-  const { n, m, r } = method;
-  const pixels = layout.columns + r - 1;
-  const map = e.i32();
-  local.set(map, i32.add(base, layout.map));
-  const pixel = e.i32(i32.add(base, layout.strip));
-  // Which pixels are not zero.
-  e.for(e.i32(), 0, n, 1, () => {
-    const mark = e.i32(map);
-    e.for(e.i32(), 0, pixels, 1, () => {
-      i32.store8({}, mark, anyNonzero(e, pixel, channels));
-      local.set(mark, i32.add(mark, 1));
-      local.set(pixel, i32.add(pixel, channels * 4));
-    });
-    local.set(map, i32.add(map, layout.mapPitch));
-  });
-  // Which windows have such a pixel: over columns, then over rows, in place.
-  const spread = (rows: number, pitch: number) => {
-    local.set(map, i32.add(base, layout.map));
-    const end = e.i32(i32.add(map, rows * layout.mapPitch));
-    e.for(map, map, end, 16, () => {
-      const any = e.v128(v128.load({ align: 1 }, map));
-      for (let k = 1; k < r; k++) local.set(any, v128.or(any, v128.load({ offset: k * pitch, align: 1 }, map)));
-      v128.store({ align: 1 }, map, any);
-    });
-  };
-  spread(n, 1);
-  spread(m, layout.mapPitch);
+  const { output } = plan;
+  const { m } = method;
+  const map = e.i32(i32.add(base, layout.map));
+  const shape = stripMap(plan, layout.columns, method);
+  mapWindows(e, shape, e.i32(i32.add(base, layout.strip)), map);
   const rows = e.i32(i32.sub(output[0], i32.mul(tileRow, m)));
   e.if(i32.gt_s(rows, m), () => local.set(rows, i32.const(m)));
   const list = e.i32(e.address(layout.blanks, [base, 1], [row, layout.listBytes]));
   const end = e.i32(i32.add(list, 4));
   const place = e.i32(0);
-  local.set(map, i32.add(base, layout.map));
   e.for(e.i32(), 0, rows, 1, () => {
     const mark = e.i32(map);
     e.for(e.i32(), 0, output[1], 1, () => {
@@ -453,25 +435,9 @@ function listBlanks(e: Emitter, { plan, method, layout, base }: Stage, { row, ti
       local.set(place, i32.add(place, PANEL_BYTES));
     });
     local.set(place, i32.add(place, (layout.columns - output[1]) * PANEL_BYTES));
-    local.set(map, i32.add(map, layout.mapPitch));
+    local.set(map, i32.add(map, mapPitch(shape)));
   });
   i32.store({}, list, end);
-}
-
-/** A local that is 1 where one of the `channels` numbers at `address` is not zero. */
-function anyNonzero(e: Emitter, address: I32, channels: number): I32 {
-  const rest = channels % 4;
-  const any = e.v128(f32x4.splat(0));
-  const vector = e.i32(address);
-  const last = e.i32(i32.add(address, (channels - rest) * 4));
-  e.for(vector, address, last, 16, () => {
-    local.set(any, v128.or(any, f32x4.ne(v128.load({ align: 4 }, vector), f32x4.splat(0))));
-  });
-  const found = e.i32(v128.any_true(any));
-  for (let lane = 0; lane < rest; lane++) {
-    local.set(found, i32.or(found, f32.ne(f32.load({ offset: lane * 4 }, last), 0)));
-  }
-  return found;
 }
 
 function clearBlanks(e: Emitter, { layout, base }: Stage, { row }: TileRow, columns: number): void {

@@ -18,12 +18,14 @@ import {
   emitConvolution,
   paddedBytes,
   panelBytes,
+  windowMap,
 } from "./convolution.ts";
 import { elementsOf, type Op, type TensorType } from "./op.ts";
 import { packPanel } from "./packing.ts";
 import { sparseConv2dInputGradient } from "./sparse-conv2d-input-gradient.ts";
 import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
 import { convolutionOutput, type Padding } from "./window.ts";
+import { mapBytes, mapWindows } from "./window-map.ts";
 
 export interface Conv2dAttributes {
   readonly strides: readonly [number, number];
@@ -108,7 +110,7 @@ export const conv2d: Op<Conv2dAttributes> = {
     const method = winogradMethod(attributes, x!, kernel!);
     if (method) return winogradScratchBytes(winogradOf(attributes, x!, kernel!), method);
     const plan = planOf(attributes, x!, kernel!);
-    return panelBytes(plan) + paddedBytes(plan.image) + 64;
+    return panelBytes(plan) + paddedBytes(plan.image) + 64 + mapBytes(windowMap(plan));
   },
 
   emit(e, attributes, [x, kernel, bias], [y, winners]) {
@@ -122,6 +124,7 @@ export const conv2d: Op<Conv2dAttributes> = {
     const [top, bottom, left, right] = attributes.padding;
     const panels = e.scratch();
     const padded = e.i32(i32.add(panels, panelBytes(plan)));
+    const map = e.i32(i32.add(padded, paddedBytes(plan.image) + 64));
     packKernel(e, plan, kernel!.address, panels);
     const isPadded = top + bottom + left + right > 0;
     if (isPadded) clearMemory(padded, paddedBytes(plan.image));
@@ -136,9 +139,10 @@ export const conv2d: Op<Conv2dAttributes> = {
         copyInside(e, plan.image, inside, image, padded);
         local.set(image, padded);
       }
+      mapWindows(e, windowMap(plan), image, map);
       const output = e.i32(e.address(y!.address, [n, outputBytes]));
       const pooled = winners && { winners: e.i32(e.address(winners.address, [n, outputBytes])) };
-      emitConvolution(e, plan, { image, panels, output, ...pooled });
+      emitConvolution(e, plan, { image, panels, output, map, ...pooled });
     });
   },
 };

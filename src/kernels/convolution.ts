@@ -20,6 +20,8 @@ import {
   takeSums,
 } from "./block.ts";
 
+import { mapPitch, type WindowMap } from "./window-map.ts";
+
 /** A sample in scratch memory with its border of zeros. */
 export interface PaddedImage {
   readonly height: number;
@@ -41,6 +43,9 @@ export interface ConvolutionPlan {
   /** Take the maximum over windows of 2x2, and store which of the four it was. */
   readonly pool: boolean;
 }
+
+/** The map of windows that are not all zero, for `emitConvolution`. */
+export const windowMap = ({ image, kernel }: ConvolutionPlan): WindowMap => ({ ...image, window: kernel });
 
 /** Bytes of the packed panels of all output channels. */
 export function panelBytes({ image, kernel, outputChannels }: ConvolutionPlan): number {
@@ -83,12 +88,13 @@ export function clearMemory(address: I32, bytes: number): void {
 
 /**
  * Convolves one sample. `image` points to it, `panels` to the packed weights, `output` to where the sample's result
- * goes and, where pooling, `winners` to where the positions of the maxima go (int32, 0 to 3, row by row).
+ * goes and, where pooling, `winners` to where the positions of the maxima go (int32, 0 to 3, row by row). Where a `map`
+ * of windows is given, blocks of windows that are all zero are not multiplied.
  */
 export function emitConvolution(
   e: Emitter,
   plan: ConvolutionPlan,
-  { image, panels, output, winners }: { image: I32; panels: I32; output: I32; winners?: I32 },
+  { image, panels, output, winners, map }: { image: I32; panels: I32; output: I32; winners?: I32; map?: I32 },
 ): void {
   const inner = plan.kernel[0] * plan.kernel[1] * plan.image.channels;
   const rest = plan.outputChannels % PANEL_COLUMNS;
@@ -96,7 +102,7 @@ export function emitConvolution(
   const panel = e.i32(panels);
   const bias = plan.bias === undefined ? undefined : e.i32(plan.bias);
   const end = (plan.outputChannels - rest) * 4;
-  const pointers = { image, panel, output, winners, offset, bias };
+  const pointers = { image, panel, output, winners, map, offset, bias };
   e.for(offset, 0, end, PANEL_BYTES, () => {
     emitPositions(e, plan, PANEL_COLUMNS, pointers);
     local.set(panel, i32.add(panel, inner * PANEL_BYTES));
@@ -110,6 +116,7 @@ interface Pointers {
   readonly panel: I32;
   readonly output: I32;
   readonly winners: I32 | undefined;
+  readonly map: I32 | undefined;
   /** Byte offset of the panel's first channel within a position. */
   readonly offset: I32;
   readonly bias: I32 | undefined;
@@ -128,9 +135,21 @@ function emitPositions(e: Emitter, plan: ConvolutionPlan, columns: number, point
   const out = e.i32(i32.add(pointers.output, pointers.offset));
   const won = pool && pointers.winners ? e.i32(i32.add(pointers.winners, pointers.offset)) : undefined;
   const position = e.i32();
+  const marks = pointers.map && { line: e.i32(pointers.map), mark: e.i32() };
+  const pitchOfMap = mapPitch(windowMap(plan));
   const block = (count: number, offsets: number[]) => {
     const sums = takeSums(e, count, columns);
-    emitBlock(e, plan, sums, offsets, position, pointers.panel);
+    clearSums(sums);
+    const multiply = () => emitBlock(e, plan, sums, offsets, position, pointers.panel);
+    if (!marks) multiply();
+    else {
+      const places = offsets.map(
+        (_, r) => (pool ? (r >> 1) * strides[0] * pitchOfMap : 0) + (pool ? r & 1 : r) * strides[1],
+      );
+      const any = e.i32(i32.load8_u({ offset: places[0]! }, marks.mark));
+      for (const place of places.slice(1)) local.set(any, i32.or(any, i32.load8_u({ offset: place }, marks.mark)));
+      e.if(i32.ne(any, 0), multiply);
+    }
     finishSums(sums, pointers.bias, false);
     if (pool) storeMaximum(e, sums, plan.relu, out, won, columns);
     else {
@@ -143,28 +162,34 @@ function emitPositions(e: Emitter, plan: ConvolutionPlan, columns: number, point
         columns,
       );
     }
-    const advance = pool ? pitch : count * pitch;
-    local.set(out, i32.add(out, advance));
-    if (won) local.set(won, i32.add(won, advance));
+    const stored = pool ? pitch : count * pitch;
+    local.set(out, i32.add(out, stored));
+    if (won) local.set(won, i32.add(won, stored));
+  };
+  const advance = (windows: number) => {
+    local.set(position, i32.add(position, windows * stepX));
+    if (marks) local.set(marks.mark, i32.add(marks.mark, windows * strides[1]));
   };
   e.for(e.i32(), 0, rows, 1, () => {
     local.set(position, line);
+    if (marks) local.set(marks.mark, marks.line);
     if (pool) {
       const window = [0, stepX, stepY, stepY + stepX];
       emitTimes(e, width, () => {
         block(BLOCK_ROWS, window);
-        local.set(position, i32.add(position, 2 * stepX));
+        advance(2);
       });
     } else {
       const rest = width % BLOCK_ROWS;
       const neighbours = [0, 1, 2, 3].map((r) => r * stepX);
       emitTimes(e, (width - rest) / BLOCK_ROWS, () => {
         block(BLOCK_ROWS, neighbours);
-        local.set(position, i32.add(position, BLOCK_ROWS * stepX));
+        advance(BLOCK_ROWS);
       });
       if (rest) block(rest, neighbours.slice(0, rest));
     }
     local.set(line, i32.add(line, size * stepY));
+    if (marks) local.set(marks.line, i32.add(marks.line, size * strides[0] * pitchOfMap));
   });
 }
 
@@ -176,7 +201,6 @@ function emitTimes(e: Emitter, count: number, body: () => void): void {
 function emitBlock(e: Emitter, plan: ConvolutionPlan, sums: Sums, rowOffsets: number[], position: I32, panel: I32) {
   const { image, kernel } = plan;
   const runBytes = kernel[1] * image.channels * 4;
-  clearSums(sums);
   const a = e.i32(position);
   const b = e.i32(panel);
   const aEnd = e.i32();
