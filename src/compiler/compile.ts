@@ -8,7 +8,7 @@ import { sumSamples } from "../kernels/sum-samples.ts";
 import type { HostFeatures } from "../wasm/emitter.ts";
 import { differentiate } from "./differentiate.ts";
 import { emitModule } from "./emit.ts";
-import { fuse, fuseUpdates } from "./fuse.ts";
+import { fuse, fuseReluGradients, fuseUpdates } from "./fuse.ts";
 import { Graph } from "./graph.ts";
 import type { Network, Program, Training } from "./network.ts";
 import { planMemory } from "./plan.ts";
@@ -88,7 +88,7 @@ function buildStep(network: Network, training: Training, update: boolean): reado
   const kept = new Set([output, loss.differentiated, loss.gradient]);
   graph.nodes.splice(0, graph.nodes.length, ...fuse(graph.nodes, kept));
   if (update) appendUpdate(graph, network, training, loss);
-  return fuseUpdates(withoutUnused(graph.nodes));
+  return fuseUpdates(fuseReluGradients(withoutUnused(graph.nodes)));
 }
 
 function appendUpdate(

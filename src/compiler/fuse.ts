@@ -2,7 +2,7 @@
  * Fusion: an op that only passes over what the op before it wrote is moved into that op. A pure function from nodes to
  * nodes; runs before gradients are built, so that they are those of the fused ops.
  */
-import { relu } from "../kernels/activations.ts";
+import { relu, reluGradient } from "../kernels/activations.ts";
 import { biasAdd } from "../kernels/bias-add.ts";
 import { type Conv2dAttributes, conv2d } from "../kernels/conv2d.ts";
 import { type MatmulAttributes, matmul } from "../kernels/matmul.ts";
@@ -10,11 +10,11 @@ import { matmulWeightGradient } from "../kernels/matmul-weight-gradient.ts";
 import { type MaxPool2dAttributes, maxPool2d } from "../kernels/max-pool2d.ts";
 import type { Node, Op, Tensor } from "../kernels/op.ts";
 import { isUpdate } from "../kernels/parameter-update.ts";
+import { sparseConv2dInputGradient } from "../kernels/sparse-conv2d-input-gradient.ts";
 
 /** Fuses bias, ReLU and 2x2 pooling behind convolutions and products of matrices. Tensors in `kept` stay what they are. */
 export function fuse(nodes: readonly Node[], kept: ReadonlySet<Tensor>): Node[] {
-  const uses = new Map<Tensor, number>();
-  for (const input of nodes.flatMap((node) => node.inputs)) uses.set(input, (uses.get(input) ?? 0) + 1);
+  const uses = countUses(nodes);
   const fused: Node[] = [];
   const producers = new Map<Tensor, number>();
   for (const node of nodes) {
@@ -54,12 +54,45 @@ function merge(before: Node, after: Node): Node | undefined {
 }
 
 /**
+ * Moves the gradient of a ReLU into the product or convolution that gives the gradient behind it, whose inputs get the
+ * ReLU's output at their end. Views may lie between the two.
+ */
+export function fuseReluGradients(nodes: readonly Node[]): Node[] {
+  const uses = countUses(nodes);
+  const fused = [...nodes];
+  const producers = new Map<Tensor, number>();
+  for (const [place, { outputs }] of nodes.entries()) for (const output of outputs) producers.set(output, place);
+  const renamed = new Map<Tensor, Tensor>();
+  for (const node of nodes) {
+    if (node.op !== (reluGradient as Op<unknown>)) continue;
+    const [output, gradient] = node.inputs as [Tensor, Tensor];
+    let place = producers.get(gradient);
+    while (place !== undefined && fused[place]!.op.isView && uses.get(fused[place]!.outputs[0]!) === 1) {
+      place = producers.get(fused[place]!.inputs[0]!);
+    }
+    const before = place === undefined ? undefined : fused[place]!;
+    if (!before || !canMask(before) || uses.get(before.outputs[0]!) !== 1 || uses.get(gradient) !== 1) continue;
+    const attributes = { ...(before.attributes as object), masked: true };
+    fused[place!] = { ...before, attributes, inputs: [...before.inputs, output] };
+    renamed.set(node.outputs[0]!, gradient);
+  }
+  const rename = (tensor: Tensor) => renamed.get(tensor) ?? tensor;
+  return fused
+    .filter(({ outputs }) => !outputs.some((output) => renamed.has(output)))
+    .map((node) => ({ ...node, inputs: node.inputs.map(rename) }));
+}
+
+function canMask({ op, attributes }: Node): boolean {
+  if (op === (sparseConv2dInputGradient as Op<unknown>)) return true;
+  return op === (matmul as Op<unknown>) && (attributes as MatmulAttributes).transposed === true;
+}
+
+/**
  * Moves optimizers' updates behind the weight gradients of dense layers, which then need no memory. The fused op stands
  * where the update stood: behind all that reads the weight.
  */
 export function fuseUpdates(nodes: readonly Node[]): Node[] {
-  const uses = new Map<Tensor, number>();
-  for (const input of nodes.flatMap((node) => node.inputs)) uses.set(input, (uses.get(input) ?? 0) + 1);
+  const uses = countUses(nodes);
   const gradients = new Map<Tensor, Node>();
   for (const node of nodes) {
     if (node.op === (matmulWeightGradient as Op<unknown>)) gradients.set(node.outputs[0]!, node);
@@ -74,6 +107,12 @@ export function fuseUpdates(nodes: readonly Node[]): Node[] {
     return { op: before.op, attributes: { update }, inputs: [...before.inputs, parameter!, ...state], outputs: [] };
   });
   return fused.filter((node) => !moved.has(node));
+}
+
+function countUses(nodes: readonly Node[]): Map<Tensor, number> {
+  const uses = new Map<Tensor, number>();
+  for (const input of nodes.flatMap((node) => node.inputs)) uses.set(input, (uses.get(input) ?? 0) + 1);
+  return uses;
 }
 
 function isTwoByTwo({ poolSize, strides, padding }: MaxPool2dAttributes): boolean {

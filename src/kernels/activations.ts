@@ -2,7 +2,7 @@
  * Elementwise activations and their gradients, four elements at a time. A gradient is computed from the activation's
  * output y, so that the input need not be kept: relu' = y > 0, sigmoid' = y (1 - y), tanh' = 1 - y^2.
  */
-import { f32x4, type Input, i32, v128 } from "wasmati";
+import { f32x4, type Input, i32, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
 import { emitSigmoid, emitTanh } from "./exponential.ts";
 import { elementsOf, type Op } from "./op.ts";
@@ -27,6 +27,11 @@ export function eachVector(e: Emitter, size: number, body: (offset: I32) => void
   const end = e.i32(i32.mul(to, 16));
   const offset = e.i32();
   e.for(offset, i32.mul(from, 16), end, 16, () => body(offset));
+}
+
+/** ReLU's gradient on a vector, in place: zero where the ReLU's output was not positive. */
+export function keepPositive(gradient: V128, output: Expression): void {
+  local.set(gradient, v128.and(gradient, f32x4.gt(output, f32x4.splat(0))));
 }
 
 function elementwise(name: string, definition: Definition): { value: Op<object>; gradient: Op<object> } {

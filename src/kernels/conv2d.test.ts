@@ -102,10 +102,13 @@ test("sparseConv2dWeightGradient matches its reference", () => {
 
 test("sparseConv2dInputGradient matches its reference", () => {
   fc.assert(
-    fc.property(sparseGeometries, ({ batch, strides, padding, image, weights, output, seed, pool }) => {
+    fc.property(sparseGeometries, fc.boolean(), (geometry, masked) => {
+      const { batch, strides, padding, image, weights, output, seed, pool } = geometry;
       const [dy, ...winners] = sparseGradients(output, weights[3]!, batch, seed, pool);
-      const inputs = [dy!, randomInput(weights, null, seed + 1), ...winners];
-      expectMatchesReference({ op: sparseConv2dInputGradient, attributes: { strides, padding, image }, inputs, batch });
+      const mask = masked ? [randomInput(image, batch, seed + 2)] : [];
+      const inputs = [dy!, randomInput(weights, null, seed + 1), ...winners, ...mask];
+      const attributes = { strides, padding, image, pooled: pool, masked };
+      expectMatchesReference({ op: sparseConv2dInputGradient, attributes, inputs, batch });
     }),
     { numRuns: 60 },
   );

@@ -97,10 +97,19 @@ export const conv2d: Op<Conv2dAttributes> = {
     // ReLU and pooling make gradients zero.
     const isSparse = relu || pool;
     const won = pool ? [winners!] : [];
-    const inputGradient = isSparse ? sparseConv2dInputGradient : conv2dInputGradient;
+    const inputGradient = () =>
+      isSparse
+        ? graph.apply(
+            sparseConv2dInputGradient,
+            { ...inputAttributes, pooled: pool ?? false },
+            dActive,
+            kernel!,
+            ...won,
+          )
+        : graph.apply(conv2dInputGradient, inputAttributes, dActive, kernel!);
     const weightGradient = isSparse ? sparseConv2dWeightGradient : conv2dWeightGradient;
     return [
-      wanted[0] ? graph.apply(inputGradient, inputAttributes, dActive, kernel!, ...won) : undefined,
+      wanted[0] ? inputGradient() : undefined,
       graph.apply(weightGradient, weightAttributes, x!, dActive, ...won),
       bias ? graph.apply(channelSum, {}, dActive) : undefined,
     ];

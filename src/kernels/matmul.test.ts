@@ -4,16 +4,18 @@ import { expectMatchesReference, randomInput, runKernel, sizes } from "../../tes
 import { matmul } from "./matmul.ts";
 import { matmulWeightGradient } from "./matmul-weight-gradient.ts";
 
-test("matmul matches its reference, transposed or not, with bias and ReLU", () => {
-  const cases = fc.tuple(sizes(11), sizes(70), sizes(27), fc.boolean(), fc.boolean(), fc.boolean(), fc.nat());
+test("matmul matches its reference, transposed or not, with bias and ReLU or a mask", () => {
+  const last = fc.constantFrom("none", "bias", "mask");
+  const cases = fc.tuple(sizes(11), sizes(300), sizes(90), fc.boolean(), fc.boolean(), last, fc.nat());
   fc.assert(
-    fc.property(cases, ([batch, inner, outs, transposed, relu, bias, seed]) => {
+    fc.property(cases, ([batch, inner, outs, transposed, relu, kind, seed]) => {
+      const masked = kind === "mask";
       const inputs = [
         randomInput([inner], batch, seed),
         randomInput(transposed ? [outs, inner] : [inner, outs], null, seed + 1),
-        ...(bias ? [randomInput([outs], null, seed + 2)] : []),
+        ...(kind === "none" ? [] : [randomInput([outs], masked ? batch : null, seed + 2)]),
       ];
-      expectMatchesReference({ op: matmul, attributes: { transposed, relu }, inputs, batch });
+      expectMatchesReference({ op: matmul, attributes: { transposed, relu: relu && !masked, masked }, inputs, batch });
     }),
     { numRuns: 40 },
   );

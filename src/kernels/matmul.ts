@@ -10,7 +10,7 @@
  */
 import { f32x4, i32, i32x4, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
-import { reluGradient } from "./activations.ts";
+import { keepPositive, reluGradient } from "./activations.ts";
 import { finishSums } from "./block.ts";
 import { channelSum } from "./channel-sum.ts";
 import { matmulWeightGradient } from "./matmul-weight-gradient.ts";
@@ -22,6 +22,8 @@ export interface MatmulAttributes {
   /** Multiply by the transposed matrix. */
   readonly transposed?: boolean;
   readonly relu?: boolean;
+  /** Behind the product the gradient of a ReLU: zero wherever the last input, of the output's size, is not positive. */
+  readonly masked?: boolean;
 }
 
 /** Rows of a block: by ten vectors of columns 20 KB. */
@@ -36,7 +38,7 @@ const LISTS_AT_ONCE_BYTES = 5 * 1024;
 /** Bytes before a list, with its end. */
 const HEADER_BYTES = 16;
 
-/** x (in), w (in, out) or (out, in) where transposed, optionally bias (out) → (out). */
+/** x (in), w (in, out) or (out, in) where transposed, optionally bias (out) or, where masked, the mask → (out). */
 export const matmul: Op<MatmulAttributes> = {
   name: "matmul",
 
@@ -44,7 +46,8 @@ export const matmul: Op<MatmulAttributes> = {
     return [{ shape: [w!.shape[transposed ? 0 : 1]!], batched: true, dtype: "float32" }];
   },
 
-  reference({ transposed, relu }, [x, w, bias], [y], batch) {
+  reference({ transposed, relu, masked }, [x, w, last], [y], batch) {
+    const [bias, mask] = masked ? [undefined, last] : [last, undefined];
     const inner = elementsOf(x!.shape);
     const columns = y!.shape[0]!;
     for (let i = 0; i < batch; i++) {
@@ -53,7 +56,8 @@ export const matmul: Op<MatmulAttributes> = {
         for (let k = 0; k < inner; k++) {
           sum += x!.data[i * inner + k]! * w!.data[transposed ? j * inner + k : k * columns + j]!;
         }
-        y!.data[i * columns + j] = relu && sum < 0 ? 0 : sum;
+        const isOff = (relu && sum < 0) || (mask && !(mask.data[i * columns + j]! > 0));
+        y!.data[i * columns + j] = isOff ? 0 : sum;
       }
     }
   },
@@ -72,7 +76,7 @@ export const matmul: Op<MatmulAttributes> = {
     return lists + (listsAtOnce ? blocks : 1) * batchSize * slotBytes;
   },
 
-  emit(e, attributes, [x, w, bias], [y]) {
+  emit(e, attributes, [x, w, last], [y]) {
     const plan = planOf(attributes, x!, w!);
     const { blocks, panels, listsAtOnce } = plan;
     const base = e.scratch();
@@ -81,7 +85,7 @@ export const matmul: Op<MatmulAttributes> = {
     const pitch = e.i32(i32.const(plan.panelBytes));
     e.if(i32.eqz(isPacked), () => local.set(pitch, i32.const(plan.columns * 4)));
     const share = e.share(e.i32(i32.mul(e.batch, panels)));
-    const work: Work = { plan, attributes, x: x!, w: w!, bias, y: y!, base, isPacked, pitch, share };
+    const work: Work = { plan, attributes, x: x!, w: w!, last, y: y!, base, isPacked, pitch, share };
     const block = e.i32();
     const eachBlock = (body: () => void) => e.for(block, 0, blocks, 1, body);
     const panel = e.i32();
@@ -133,7 +137,8 @@ interface Work {
   readonly attributes: MatmulAttributes;
   readonly x: Operand;
   readonly w: Operand;
-  readonly bias: Operand | undefined;
+  /** The bias or the mask. */
+  readonly last: Operand | undefined;
   readonly y: Operand;
   readonly base: I32;
   /** Whether blocks are packed, and the bytes from row to row of a block. */
@@ -240,7 +245,7 @@ function addSample(
   work: Work,
   { block, n, column, columns, rows }: { block: I32; n: I32; column: I32; columns: number; rows: I32 },
 ): void {
-  const { plan, y, bias, attributes } = work;
+  const { plan, y, last, attributes } = work;
   const slot = slotOf(e, work, block, n);
   const from = e.i32(i32.add(slot, HEADER_BYTES));
   const end = e.i32(i32.load({}, slot));
@@ -256,10 +261,16 @@ function addSample(
     },
   );
   addEntries(e, sums, { from, end, distance: plan.distance }, rows);
-  if (bias || attributes.relu) {
+  const { relu = false, masked } = attributes;
+  if (last || relu) {
     e.if(i32.eq(block, plan.blocks - 1), () => {
-      const biases = bias && e.i32(e.address(bias.address, [column, 4]));
-      finishSums([sums.map(({ sum }) => sum)], biases, attributes.relu ?? false);
+      if (last && masked) {
+        const mask = e.i32(i32.add(out, last.address - y.address));
+        for (const { sum, offset } of sums) keepPositive(sum, v128.load({ offset, align: 4 }, mask));
+      } else {
+        const bias = last && e.i32(e.address(last.address, [column, 4]));
+        finishSums([sums.map(({ sum }) => sum)], bias, relu);
+      }
     });
   }
   for (const { sum, offset } of sums) e.storeLanes(out, offset, sum, Math.min(4, columns - offset / 4));

@@ -10,6 +10,7 @@
  */
 import { f32, i32, i32x4, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
+import { keepPositive } from "./activations.ts";
 import { type Conv2dInputGradientAttributes, conv2dInputGradient } from "./conv2d-input-gradient.ts";
 import { clearMemory } from "./convolution.ts";
 import { unpooled } from "./max-pool2d.ts";
@@ -17,25 +18,36 @@ import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
 import { addEntries, append, listBytes, MOST_SUMS, nonzeroLanes, TABLE_BYTES, writeTable } from "./sparse-list.ts";
 import { convolutionOutput } from "./window.ts";
 
+export interface SparseConv2dInputGradientAttributes extends Conv2dInputGradientAttributes {
+  /** Behind 2x2 pooling: dy is (height' / 2, width' / 2, out), and an input are the winners' positions in their windows. */
+  readonly pooled?: boolean;
+  /** In front of a ReLU: zero wherever the last input, which is the image itself, is not positive. */
+  readonly masked?: boolean;
+}
+
 /**
- * dy (height', width', out), kernel (kernelHeight, kernelWidth, in, out); behind pooling dy (height' / 2, width' / 2, out)
- * and at the end the winners' positions in their windows → (height, width, in).
+ * dy (height', width', out), kernel (kernelHeight, kernelWidth, in, out), winners where pooled, mask where masked
+ * → (height, width, in).
  */
-export const sparseConv2dInputGradient: Op<Conv2dInputGradientAttributes> = {
+export const sparseConv2dInputGradient: Op<SparseConv2dInputGradientAttributes> = {
   name: "sparseConv2dInputGradient",
 
   infer: (attributes, [dy, kernel]) => conv2dInputGradient.infer(attributes, [dy!, kernel!]),
 
-  reference(attributes, [dy, kernel, winners], outputs, batch) {
+  reference(attributes, [dy, kernel, ...others], outputs, batch) {
     const { strides, padding, image } = attributes;
+    const { winners, mask } = optional(attributes, others);
     const size = convolutionOutput(image, kernel!.shape, strides, padding);
     const dz = winners ? unpooled(dy!, winners, size, batch) : dy!;
     conv2dInputGradient.reference(attributes, [dz, kernel!], outputs, batch);
+    const dx = outputs[0]!.data;
+    if (mask) for (let i = 0; i < dx.length; i++) if (!(mask.data[i]! > 0)) dx[i] = 0;
   },
 
   scratchBytes: (attributes, [dy, kernel]) => planOf(attributes, dy!, kernel!).bytes,
 
-  emit(e, attributes, [dy, kernel, winners], [dx]) {
+  emit(e, attributes, [dy, kernel, ...others], [dx]) {
+    const { winners, mask } = optional(attributes, others);
     const plan = planOf(attributes, dy!, kernel!);
     const base = e.scratch();
     packKernel(e, plan, kernel!.address, e.i32(i32.add(base, plan.weights)));
@@ -49,9 +61,27 @@ export const sparseConv2dInputGradient: Op<Conv2dInputGradientAttributes> = {
       const image = e.i32(e.address(dx!.address, [n, elementsOf(dx!.shape) * 4]));
       clearMemory(image, elementsOf(dx!.shape) * 4);
       gatherImage(e, plan, base, image);
+      if (mask) applyMask(e, elementsOf(dx!.shape), image, e.i32(i32.add(image, mask.address - dx!.address)));
     });
   },
 };
+
+function optional<T>({ pooled, masked }: SparseConv2dInputGradientAttributes, others: readonly T[]) {
+  return { winners: pooled ? others[0] : undefined, mask: masked ? others.at(-1) : undefined };
+}
+
+function applyMask(e: Emitter, elements: number, image: I32, mask: I32): void {
+  const vector = e.v128();
+  const apply = (lanes: number) => {
+    local.set(vector, v128.load({ align: 4 }, image));
+    keepPositive(vector, v128.load({ align: 4 }, mask));
+    e.storeLanes(image, 0, vector, lanes);
+    local.set(image, i32.add(image, 16));
+    local.set(mask, i32.add(mask, 16));
+  };
+  e.for(e.i32(), 0, Math.floor(elements / 4), 1, () => apply(4));
+  if (elements % 4) apply(elements % 4);
+}
 
 type Plan = ReturnType<typeof planOf>;
 
