@@ -95,6 +95,15 @@ const networks: Record<string, Omit<NetworkOptions, "optimizer">> = {
     ],
     loss: dense_,
   },
+  "strides, ReLU without pooling": {
+    input: [9, 11, 3],
+    layers: [
+      conv2d({ filters: 9, kernelSize: 3, strides: 2, padding: "same", activation: "relu" }),
+      conv2d({ filters: 10, kernelSize: 3, strides: 2, padding: "same", activation: "relu" }),
+      ...end,
+    ],
+    loss: dense_,
+  },
   "strides, overlapping pools, no biases": {
     input: [7, 8, 2],
     layers: [

@@ -108,7 +108,7 @@ export function emitConvolution(
     local.set(panel, i32.add(panel, inner * PANEL_BYTES));
     if (bias) local.set(bias, i32.add(bias, PANEL_BYTES));
   });
-  if (rest) emitPositions(e, plan, rest, pointers);
+  if (rest) e.scope(() => emitPositions(e, plan, rest, pointers));
 }
 
 interface Pointers {

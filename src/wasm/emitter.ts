@@ -38,7 +38,8 @@ export type I64 = Local<"i64">;
 /** One term of an address: a local times a constant number of bytes. */
 export type Term = readonly [index: I32, bytes: number];
 
-const poolSizes = { i32: 40, v128: 64, f32: 12, f64: 16, i64: 6 } as const;
+/** More than any kernel takes at a time: those that are not used cost nothing. */
+const poolSizes = { i32: 120, v128: 120, f32: 20, f64: 20, i64: 10 } as const;
 
 type LocalType = keyof typeof poolSizes;
 
