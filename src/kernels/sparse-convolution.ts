@@ -1,0 +1,286 @@
+/**
+ * The core that a convolution of a sparse image and the input gradient behind ReLU or pooling share: for each sample what
+ * is not zero becomes one list, and each pixel of the result gathers from it.
+ *
+ * The list has entries of (place of the weights, value), in the order of the source's rows and columns: those that reach
+ * one pixel of the target through one row of the kernel lie one after another. Pixels gather one row of the kernel and one
+ * panel of channels at a time, because those weights stay in the first-level cache. The kernel is packed as (panel,
+ * kernelHeight, kernelWidth, source channel, channel of the panel), so that an entry's place is the same for all pixels but
+ * for a constant; for the gradient the kernel is turned.
+ */
+import { i32, i32x4, local, v128 } from "wasmati";
+import type { Emitter, I32 } from "../wasm/emitter.ts";
+import { clearMemory } from "./convolution.ts";
+import type { Operand } from "./op.ts";
+import { packPanel, packTransposedPanel } from "./packing.ts";
+import { addEntries, append, listBytes, MOST_SUMS, nonzeroLanes, TABLE_BYTES, writeTable } from "./sparse-list.ts";
+
+type Image = readonly [height: number, width: number, channels: number];
+
+export interface SparseConvolution {
+  /** What is listed, and what gathers. */
+  readonly source: Image;
+  readonly target: Image;
+  /** The source is the convolution's output, the target its input. */
+  readonly isGradient: boolean;
+  /** The source is given by the winners of windows of 2x2. */
+  readonly pooled?: boolean;
+  readonly kernel: readonly [height: number, width: number];
+  readonly strides: readonly [number, number];
+  /** Rows and columns of zeros before the convolution's input. */
+  readonly top: number;
+  readonly left: number;
+}
+
+/** Sizes in bytes, and where in scratch memory lies what. */
+export function sparseLayout({ source, target, kernel }: SparseConvolution) {
+  const vectors = Math.ceil(target[2] / 4);
+  const panelVectors = Math.ceil(vectors / Math.ceil(vectors / MOST_SUMS));
+  const panels = Math.ceil(vectors / panelVectors);
+  const rowBytes = panelVectors * 16;
+  const positionBytes = source[2] * rowBytes;
+  const kernelRowBytes = kernel[1] * positionBytes;
+  const distance = listBytes(source[0] * source[1] * source[2]);
+  let end = 0;
+  const take = (bytes: number) => {
+    const offset = end;
+    end += Math.ceil(bytes / 64) * 64;
+    return offset;
+  };
+  return {
+    panels,
+    /** Channels of a full panel, and of the last. */
+    panelChannels: panelVectors * 4,
+    lastChannels: target[2] - (panels - 1) * panelVectors * 4,
+    /** Bytes of the weights of one source channel at one place of the kernel; of all; of a row of the kernel; of all. */
+    rowBytes,
+    positionBytes,
+    kernelRowBytes,
+    panelBytes: kernel[0] * kernelRowBytes,
+    /** Bytes of a row of `starts`. */
+    startsPitch: (source[1] + 1) * 4,
+    /** Bytes from an entry's offset to its value. */
+    distance,
+    table: take(TABLE_BYTES),
+    spans: take(target[1] * 8),
+    starts: take(source[0] * (source[1] + 1) * 4),
+    list: take(2 * distance),
+    // Packing may write three rows too many.
+    weights: take(panels * kernel[0] * kernelRowBytes + 4 * rowBytes),
+    bytes: end,
+  };
+}
+
+type Layout = ReturnType<typeof sparseLayout>;
+
+/** Writes what is the same for all samples to the scratch memory at `base`. `kernel` is (height, width, in, out). */
+export function prepareSparse(e: Emitter, plan: SparseConvolution, kernel: Operand, base: I32): void {
+  const layout = sparseLayout(plan);
+  writeTable(e, e.i32(i32.add(base, layout.table)));
+  e.scope(() => packKernel(e, plan, layout, kernel, base));
+  e.scope(() => writeSpans(e, plan, layout, base));
+}
+
+function packKernel(e: Emitter, plan: SparseConvolution, layout: Layout, kernel: Operand, base: I32): void {
+  const [kernelHeight, kernelWidth] = plan.kernel;
+  const sources = plan.source[2];
+  const targets = plan.target[2];
+  const { panels, panelChannels, rowBytes } = layout;
+  const to = e.i32(i32.add(base, layout.weights));
+  for (let panel = 0; panel < panels; panel++) {
+    const columns = panel < panels - 1 ? panelChannels : layout.lastChannels;
+    const first = panel * panelChannels;
+    e.scope(() => {
+      if (!plan.isGradient) {
+        const rows = kernelHeight * kernelWidth * sources;
+        const from = e.i32(i32.const(kernel.address + first * 4));
+        packPanel(e, { rows, columns, rowBytes: targets * 4, panelBytes: rowBytes }, from, to);
+        return;
+      }
+      const packing = { rows: sources, columns, rowBytes: sources * 4, panelBytes: rowBytes };
+      const row = e.i32(i32.const(kernel.address + first * sources * 4));
+      const positionStep = targets * sources * 4;
+      e.for(e.i32(), 0, kernelHeight, 1, () => {
+        const from = e.i32(i32.add(row, (kernelWidth - 1) * positionStep));
+        e.for(e.i32(), 0, kernelWidth, 1, () => {
+          packTransposedPanel(e, packing, from, to);
+          local.set(from, i32.sub(from, positionStep));
+          local.set(to, i32.add(to, layout.positionBytes));
+        });
+        local.set(row, i32.add(row, kernelWidth * positionStep));
+      });
+    });
+  }
+}
+
+/** For each column of the target the first column of the source that reaches it, and the one behind the last; times 4. */
+function writeSpans(e: Emitter, plan: SparseConvolution, layout: Layout, base: I32): void {
+  const { left, isGradient } = plan;
+  const stride = plan.strides[1];
+  const width = plan.kernel[1];
+  const columns = plan.source[1];
+  const x = e.i32();
+  const span = e.i32(i32.add(base, layout.spans));
+  e.for(x, 0, plan.target[1], 1, () => {
+    const first = e.i32(isGradient ? i32.add(x, left - width + 1) : i32.sub(i32.mul(x, stride), left));
+    const last = e.i32(isGradient ? i32.add(i32.div_u(i32.add(x, left), stride), 1) : i32.add(first, width));
+    e.if(i32.lt_s(first, 0), () => local.set(first, i32.const(0)));
+    if (isGradient) local.set(first, i32.div_u(i32.add(first, stride - 1), stride));
+    e.if(i32.gt_s(last, columns), () => local.set(last, i32.const(columns)));
+    i32.store({}, span, i32.shl(first, 2));
+    i32.store({ offset: 4 }, span, i32.shl(last, 2));
+    local.set(span, i32.add(span, 8));
+  });
+}
+
+/**
+ * Computes one sample: the result at `target` from the sample whose byte offset in `source`, and in the winners, is
+ * `position`. The result begins at zero.
+ */
+export function emitSparseConvolution(
+  e: Emitter,
+  plan: SparseConvolution,
+  tensors: { source: Operand; winners?: Operand | undefined },
+  { position, target, base }: { position: I32; target: I32; base: I32 },
+): void {
+  const layout = sparseLayout(plan);
+  e.scope(() => buildList(e, plan, layout, tensors, position, base));
+  const [height, width, channels] = plan.target;
+  clearMemory(target, height * width * channels * 4);
+  const weights = e.i32(i32.add(base, layout.weights));
+  const image = e.i32(target);
+  e.for(e.i32(), 0, layout.panels - 1, 1, () => {
+    gather(e, plan, layout, { base, weights, image }, layout.panelChannels);
+    local.set(weights, i32.add(weights, layout.panelBytes));
+    local.set(image, i32.add(image, layout.rowBytes));
+  });
+  e.scope(() => gather(e, plan, layout, { base, weights, image }, layout.lastChannels));
+}
+
+/**
+ * Lists what is not zero in one sample, and where in the list each position of the source begins:
+ * `starts[row][column]`, one more column for the row's end.
+ */
+function buildList(
+  e: Emitter,
+  plan: SparseConvolution,
+  layout: Layout,
+  tensors: { source: Operand; winners?: Operand | undefined },
+  position: I32,
+  base: I32,
+): void {
+  const [height, width, channels] = plan.source;
+  const size = plan.pooled ? 2 : 1;
+  const columns = Math.floor(width / size);
+  const placeStep = (plan.isGradient ? plan.strides[1] : 1) * layout.positionBytes;
+  const end = e.i32(i32.add(base, layout.list));
+  const table = e.i32(i32.add(base, layout.table));
+  const start = e.i32(i32.add(base, layout.starts));
+  const winner = e.i32();
+  const line = e.i32(position);
+  const source = e.i32();
+  const place = e.i32();
+  const mark = () => {
+    i32.store({}, start, end);
+    local.set(start, i32.add(start, 4));
+  };
+  e.for(e.i32(), 0, Math.floor(height / size), 1, () => {
+    // Behind pooling the upper row of the windows, then the lower; in each window the left position, then the right.
+    e.for(winner, 0, size * size, size, () => {
+      local.set(source, line);
+      local.set(place, i32.const(0));
+      e.for(e.i32(), 0, columns, 1, () => {
+        for (let right = 0; right < size; right++) {
+          mark();
+          const wanted = e.i32(i32.add(winner, right));
+          e.scope(() => appendPosition(e, plan, layout, tensors, { source, wanted, place, end, table }));
+          local.set(place, i32.add(place, placeStep));
+        }
+        local.set(source, i32.add(source, channels * 4));
+      });
+      for (let rest = size * columns; rest <= width; rest++) mark();
+    });
+    local.set(line, i32.add(line, columns * channels * 4));
+  });
+  // A last row that belongs to no window.
+  if (height % size) e.for(e.i32(), 0, width + 1, 1, mark);
+}
+
+/** Appends the entries of one position: of the channels at `from`, behind pooling, those that the position won. */
+function appendPosition(
+  e: Emitter,
+  plan: SparseConvolution,
+  { rowBytes, distance }: Layout,
+  { source, winners }: { source: Operand; winners?: Operand | undefined },
+  { source: first, wanted, place, end, table }: Record<"source" | "wanted" | "place" | "end" | "table", I32>,
+): void {
+  const channels = plan.source[2];
+  const from = e.i32(first);
+  const rows = e.v128(v128.const("i32x4", [0, rowBytes, 2 * rowBytes, 3 * rowBytes]));
+  const places = e.v128(i32x4.add(i32x4.splat(place), rows));
+  const appendLanes = (lanes: number) => {
+    const values = e.v128(v128.load({ offset: source.address, align: 4 }, from));
+    const mask = nonzeroLanes(e, values, lanes);
+    if (winners) {
+      const winner = e.v128(v128.load({ offset: winners.address, align: 4 }, from));
+      local.set(mask, i32.and(mask, i32x4.bitmask(i32x4.eq(winner, i32x4.splat(wanted)))));
+    }
+    append(e, { end, distance, table }, values, places, mask);
+    local.set(from, i32.add(from, lanes * 4));
+    local.set(places, i32x4.add(places, i32x4.splat(4 * rowBytes)));
+  };
+  const rest = channels % 4;
+  e.for(e.i32(), 0, (channels - rest) / 4, 1, () => appendLanes(4));
+  if (rest) e.scope(() => appendLanes(rest));
+}
+
+/** Adds to one panel of channels of each pixel what the list sends to it. */
+function gather(
+  e: Emitter,
+  plan: SparseConvolution,
+  layout: Layout,
+  { base, weights, image }: { base: I32; weights: I32; image: I32 },
+  panelChannels: number,
+): void {
+  const { isGradient, strides, top, left, kernel } = plan;
+  const [height, width, channels] = plan.target;
+  const { positionBytes, startsPitch, distance } = layout;
+  const sourceStep = isGradient ? 1 : strides[0];
+  const targetStep = isGradient ? strides[0] : 1;
+  const pixelPitch = width * channels * 4;
+  const kernelRow = e.i32();
+  const slab = e.i32(weights);
+  e.for(kernelRow, 0, kernel[0], 1, () => {
+    // The row that is not counted through: above the first it is, as an unsigned number, past the last.
+    const other = e.i32(i32.sub(kernelRow, top));
+    const counted = e.i32();
+    e.for(counted, 0, isGradient ? plan.source[0] : height, 1, () => {
+      e.if(i32.lt_u(other, isGradient ? height : plan.source[0]), () => {
+        const [sourceRow, targetRow] = isGradient ? [counted, other] : [other, counted];
+        const starts = e.i32(e.address(layout.starts, [base, 1], [sourceRow, startsPitch]));
+        const pixel = e.i32(e.address(0, [image, 1], [targetRow, pixelPitch]));
+        const span = e.i32(i32.add(base, layout.spans));
+        // The place of the weights that source column 0 has for target column 0.
+        const rows = e.i32(i32.add(slab, (isGradient ? kernel[1] - 1 - left : left) * positionBytes));
+        e.for(e.i32(), 0, width, 1, () => {
+          const from = e.i32(i32.load({}, i32.add(starts, i32.load({}, span))));
+          const end = e.i32(i32.load({}, i32.add(starts, i32.load({ offset: 4 }, span))));
+          e.if(i32.lt_s(from, end), () => {
+            const sums = Array.from({ length: Math.ceil(panelChannels / 4) }, (_, v) => {
+              return { sum: e.v128(v128.load({ offset: v * 16, align: 4 }, pixel)), offset: v * 16 };
+            });
+            addEntries(e, sums, { from, end, distance }, rows);
+            for (const { sum, offset } of sums) {
+              e.storeLanes(pixel, offset, sum, Math.min(4, panelChannels - offset / 4));
+            }
+          });
+          local.set(span, i32.add(span, 8));
+          local.set(pixel, i32.add(pixel, channels * 4));
+          local.set(rows, i32.sub(rows, (isGradient ? 1 : strides[1]) * positionBytes));
+        });
+      });
+      local.set(other, i32.add(other, isGradient ? targetStep : sourceStep));
+    });
+    local.set(slab, i32.add(slab, layout.kernelRowBytes));
+  });
+}
