@@ -8,7 +8,7 @@ import { sumSamples } from "../kernels/sum-samples.ts";
 import type { HostFeatures } from "../wasm/emitter.ts";
 import { differentiate } from "./differentiate.ts";
 import { emitModule } from "./emit.ts";
-import { fuse, fuseReluGradients, fuseUpdates } from "./fuse.ts";
+import { findSparseInputs, fuse, fuseReluGradients, fuseUpdates } from "./fuse.ts";
 import { Graph } from "./graph.ts";
 import type { Network, Program, Training } from "./network.ts";
 import { planMemory } from "./plan.ts";
@@ -68,7 +68,8 @@ function persistentTensors({ input, output, parameters, training }: Network): Te
 function buildForward(network: Network): readonly Node[] {
   const graph = new Graph();
   const result = network.forward(graph, network.input, false);
-  return fuse(graph.nodes, new Set([result])).map((node) => withOutput(node, result, network.output));
+  const fused = findSparseInputs(fuse(graph.nodes, new Set([result])));
+  return fused.map((node) => withOutput(node, result, network.output));
 }
 
 /** The node with its output `from` replaced by `to`. */
@@ -86,7 +87,7 @@ function buildStep(network: Network, training: Training, update: boolean): reado
     graph.apply(sumSamples, { index }, values, training.results);
   });
   const kept = new Set([output, loss.differentiated, loss.gradient]);
-  graph.nodes.splice(0, graph.nodes.length, ...fuse(graph.nodes, kept));
+  graph.nodes.splice(0, graph.nodes.length, ...findSparseInputs(fuse(graph.nodes, kept)));
   if (update) appendUpdate(graph, network, training, loss);
   return fuseUpdates(fuseReluGradients(withoutUnused(graph.nodes)));
 }

@@ -53,6 +53,18 @@ function merge(before: Node, after: Node): Node | undefined {
   return undefined;
 }
 
+/** Tells convolutions whose inputs come from a ReLU. */
+export function findSparseInputs(nodes: readonly Node[]): Node[] {
+  const sparse = new Set<Tensor>();
+  return nodes.map((node) => {
+    const { op, attributes, inputs, outputs } = node;
+    const isRelu = op === (relu as Op<unknown>) || (attributes as Conv2dAttributes & MatmulAttributes).relu === true;
+    if (isRelu || (op.isView && sparse.has(inputs[0]!))) sparse.add(outputs[0]!);
+    if (op !== (conv2d as Op<unknown>) || !sparse.has(inputs[0]!)) return node;
+    return { ...node, attributes: { ...(attributes as Conv2dAttributes), sparseInput: true } };
+  });
+}
+
 /**
  * Moves the gradient of a ReLU into the product or convolution that gives the gradient behind it, whose inputs get the
  * ReLU's output at their end. Views may lie between the two.

@@ -35,7 +35,8 @@ const geometries = fc
 
 test("conv2d matches its reference, with bias, ReLU and pooling", () => {
   fc.assert(
-    fc.property(geometries, fc.boolean(), fc.boolean(), fc.boolean(), (geometry, bias, relu, wantsPool) => {
+    fc.property(geometries, fc.boolean(), fc.boolean(), fc.boolean(), fc.boolean(), (geometry, ...options) => {
+      const [bias, relu, wantsPool, sparseInput] = options;
       const { batch, strides, padding, image, weights, output, seed } = geometry;
       const pool = wantsPool && output[0] >= 2 && output[1] >= 2;
       const inputs = [
@@ -43,9 +44,9 @@ test("conv2d matches its reference, with bias, ReLU and pooling", () => {
         randomInput(weights, null, seed + 1, 0),
         ...(bias ? [randomInput(weights.slice(3), null, seed + 2)] : []),
       ];
-      expectMatchesReference({ op: conv2d, attributes: { strides, padding, relu, pool }, inputs, batch });
+      expectMatchesReference({ op: conv2d, attributes: { strides, padding, relu, pool, sparseInput }, inputs, batch });
     }),
-    { numRuns: 60 },
+    { numRuns: 90 },
   );
 });
 

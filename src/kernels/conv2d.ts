@@ -3,10 +3,10 @@
  * pooling fused behind it. Threads share the samples; each packs the weights for itself and pads one sample at a time
  * into its scratch memory, which stays in cache. See `convolution.ts` for the method.
  */
-import { i32, local } from "wasmati";
+import { i32, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
 import { reluGradient } from "./activations.ts";
-import { PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
+import { finishSums, PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
 import { channelSum } from "./channel-sum.ts";
 import { conv2dInputGradient } from "./conv2d-input-gradient.ts";
 import { conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
@@ -20,10 +20,11 @@ import {
   panelBytes,
   windowMap,
 } from "./convolution.ts";
-import { elementsOf, type Op, type TensorType } from "./op.ts";
+import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
 import { packPanel } from "./packing.ts";
 import { sparseConv2dInputGradient } from "./sparse-conv2d-input-gradient.ts";
 import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
+import { emitSparseConvolution, prepareSparse, type SparseConvolution, sparseLayout } from "./sparse-convolution.ts";
 import { convolutionOutput, type Padding } from "./window.ts";
 import { mapBytes, mapWindows } from "./window-map.ts";
 
@@ -34,6 +35,8 @@ export interface Conv2dAttributes {
   readonly relu?: boolean;
   /** Maximum over windows of 2x2 with stride 2, after ReLU. */
   readonly pool?: boolean;
+  /** The input comes from a ReLU: about half of it is zero. */
+  readonly sparseInput?: boolean;
 }
 
 /**
@@ -118,6 +121,7 @@ export const conv2d: Op<Conv2dAttributes> = {
   scratchBytes(attributes, [x, kernel]) {
     const method = winogradMethod(attributes, x!, kernel!);
     if (method) return winogradScratchBytes(winogradOf(attributes, x!, kernel!), method);
+    if (isSparse(attributes)) return sparseLayout(sparseOf(attributes, x!, kernel!)).bytes;
     const plan = planOf(attributes, x!, kernel!);
     return panelBytes(plan) + paddedBytes(plan.image) + 64 + mapBytes(windowMap(plan));
   },
@@ -127,34 +131,94 @@ export const conv2d: Op<Conv2dAttributes> = {
     if (method) {
       const convolution = { ...winogradOf(attributes, x!, kernel!), ...(bias && { bias: bias.address }) };
       emitWinograd(e, convolution, method, { x: x!, kernel: kernel!, y: y!, winners });
-      return;
+    } else if (isSparse(attributes)) {
+      emitSparse(e, attributes, { x: x!, kernel: kernel!, bias, y: y! });
+    } else {
+      emitDirect(e, attributes, { x: x!, kernel: kernel!, bias, y: y!, winners });
     }
-    const plan = { ...planOf(attributes, x!, kernel!), ...(bias && { bias: bias.address }) };
-    const [top, bottom, left, right] = attributes.padding;
-    const panels = e.scratch();
-    const padded = e.i32(i32.add(panels, panelBytes(plan)));
-    const map = e.i32(i32.add(padded, paddedBytes(plan.image) + 64));
-    packKernel(e, plan, kernel!.address, panels);
-    const isPadded = top + bottom + left + right > 0;
-    if (isPadded) clearMemory(padded, paddedBytes(plan.image));
-    const n = e.i32();
-    const { from, to } = e.samples();
-    const sampleBytes = elementsOf(x!.shape) * 4;
-    const outputBytes = elementsOf(y!.shape) * 4;
-    e.for(n, from, to, 1, () => {
-      const image = e.i32(e.address(x!.address, [n, sampleBytes]));
-      const inside = { top, left, rows: x!.shape[0]!, rowBytes: sampleBytes / x!.shape[0]! };
-      if (isPadded) {
-        copyInside(e, plan.image, inside, image, padded);
-        local.set(image, padded);
-      }
-      mapWindows(e, windowMap(plan), image, map);
-      const output = e.i32(e.address(y!.address, [n, outputBytes]));
-      const pooled = winners && { winners: e.i32(e.address(winners.address, [n, outputBytes])) };
-      emitConvolution(e, plan, { image, panels, output, map, ...pooled });
-    });
   },
 };
+
+interface Tensors {
+  readonly x: Operand;
+  readonly kernel: Operand;
+  readonly bias: Operand | undefined;
+  readonly y: Operand;
+  readonly winners?: Operand | undefined;
+}
+
+function emitDirect(e: Emitter, attributes: Conv2dAttributes, { x, kernel, bias, y, winners }: Tensors): void {
+  const plan = { ...planOf(attributes, x, kernel), ...(bias && { bias: bias.address }) };
+  const [top, bottom, left, right] = attributes.padding;
+  const panels = e.scratch();
+  const padded = e.i32(i32.add(panels, panelBytes(plan)));
+  const map = e.i32(i32.add(padded, paddedBytes(plan.image) + 64));
+  packKernel(e, plan, kernel.address, panels);
+  const isPadded = top + bottom + left + right > 0;
+  if (isPadded) clearMemory(padded, paddedBytes(plan.image));
+  const n = e.i32();
+  const { from, to } = e.samples();
+  const sampleBytes = elementsOf(x.shape) * 4;
+  const outputBytes = elementsOf(y.shape) * 4;
+  e.for(n, from, to, 1, () => {
+    const image = e.i32(e.address(x.address, [n, sampleBytes]));
+    const inside = { top, left, rows: x.shape[0]!, rowBytes: sampleBytes / x.shape[0]! };
+    if (isPadded) {
+      copyInside(e, plan.image, inside, image, padded);
+      local.set(image, padded);
+    }
+    mapWindows(e, windowMap(plan), image, map);
+    const output = e.i32(e.address(y.address, [n, outputBytes]));
+    const pooled = winners && { winners: e.i32(e.address(winners.address, [n, outputBytes])) };
+    emitConvolution(e, plan, { image, panels, output, map, ...pooled });
+  });
+}
+
+/** The sparse method gathers what the dense one multiplies; for pooling there is no need of it. */
+const isSparse = ({ sparseInput, pool }: Conv2dAttributes) => sparseInput === true && !pool;
+
+function sparseOf({ strides, padding }: Conv2dAttributes, x: TensorType, kernel: TensorType): SparseConvolution {
+  const [height, width] = convolutionOutput(x.shape, kernel.shape, strides, padding);
+  return {
+    source: x.shape as [number, number, number],
+    target: [height, width, kernel.shape[3]!],
+    isGradient: false,
+    kernel: [kernel.shape[0]!, kernel.shape[1]!],
+    strides,
+    top: padding[0],
+    left: padding[2],
+  };
+}
+
+function emitSparse(e: Emitter, attributes: Conv2dAttributes, { x, kernel, bias, y }: Tensors): void {
+  const plan = sparseOf(attributes, x, kernel);
+  const base = e.scratch();
+  prepareSparse(e, plan, kernel, base);
+  const n = e.i32();
+  const { from, to } = e.samples();
+  e.for(n, from, to, 1, () => {
+    const position = e.i32(e.address(0, [n, elementsOf(x.shape) * 4]));
+    const target = e.i32(e.address(y.address, [n, elementsOf(y.shape) * 4]));
+    emitSparseConvolution(e, plan, { source: x }, { position, target, base });
+    finishPixels(e, attributes.relu ?? false, bias, y, target);
+  });
+}
+
+/** Bias and ReLU on one sample, in place. */
+function finishPixels(e: Emitter, relu: boolean, bias: Operand | undefined, { shape }: Operand, image: I32): void {
+  const [height, width, channels] = shape as [number, number, number];
+  if (!bias && !relu) return;
+  const pixel = e.i32(image);
+  const sum = e.v128();
+  e.for(e.i32(), 0, height * width, 1, () => {
+    for (let channel = 0; channel < channels; channel += 4) {
+      local.set(sum, v128.load({ offset: channel * 4, align: 4 }, pixel));
+      finishSums([[sum]], bias && e.i32(i32.const(bias.address + channel * 4)), relu);
+      e.storeLanes(pixel, channel * 4, sum, Math.min(4, channels - channel));
+    }
+    local.set(pixel, i32.add(pixel, channels * 4));
+  });
+}
 
 function planOf(
   { strides, padding, relu, pool }: Conv2dAttributes,

@@ -6,7 +6,7 @@
  */
 
 /** Looks for a command before sleeping: about as long as the caller takes to bring the next batch. */
-const SPINS = 20_000;
+const SPINS = 200_000;
 
 /** @param {WorkerStart} start @param {(message: unknown) => void} reply */
 function work({ module, memory, imports, thread, threads, programs, control }, reply) {

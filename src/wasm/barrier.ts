@@ -21,8 +21,8 @@ export const CONTROL = {
   batch: 200,
 } as const;
 
-/** Looks at the generation before sleeping: some 20 to 50 microseconds, longer than most waits between kernels. */
-const SPINS = 20_000;
+/** Looks at the generation before sleeping: about a millisecond. To wake a sleeper may take as long as a small kernel. */
+const SPINS = 500_000;
 
 /** A sleeper looks at the abort word this often, in nanoseconds. */
 const SLEEP_NANOSECONDS = 20_000_000n;
