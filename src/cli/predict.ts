@@ -35,8 +35,7 @@ function describe(file: string, probabilities: readonly number[], json: boolean)
  * @throws UserError for a file that is no picture or no model, or a picture without ink
  */
 export async function predict(modelPath: string, imagePaths: string[], options: PredictOptions): Promise<number> {
-  const digits = await readDigits(imagePaths);
-  const model = await loadModel(modelPath, { compile: false });
+  const [digits, model] = await Promise.all([readDigits(imagePaths), loadModel(modelPath, { compile: false })]);
   // A few pictures take less time than starting threads.
   const threads = imagePaths.length <= FEW_IMAGES ? { threads: 1 } : {};
   const output = await model.predict(scaleImages(digits), threads);

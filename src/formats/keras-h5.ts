@@ -51,7 +51,7 @@ const ITERATION = /(^|\/)iter(ations?)?(:0)?$/;
  *
  * @throws UserError for bytes that are no HDF5 file, no Keras model, or damaged.
  */
-export function readKerasH5(bytes: Uint8Array): Promise<SavedModel> {
+export function readKerasH5(bytes: Uint8Array, { optimizer: wanted = true } = {}): Promise<SavedModel> {
   return readHdf5(bytes, (root) => {
     const modelConfig = readJson(root, "model_config");
     if (modelConfig === undefined)
@@ -61,7 +61,7 @@ export function readKerasH5(bytes: Uint8Array): Promise<SavedModel> {
     const trainingConfig = readJson(root, "training_config");
     const kerasVersion = root.text("keras_version");
     const layers = readNames(weights, "layer_names").map((name) => ({ name, weights: readWeights(weights, name) }));
-    const optimizer = readOptimizer(root);
+    const optimizer = wanted ? readOptimizer(root) : undefined;
     return {
       modelConfig,
       layers,

@@ -19,7 +19,7 @@ export async function loadModel(source: string | URL | Uint8Array, options: Load
   const bytes = source instanceof Uint8Array ? source : await readFile(source);
   const { readKerasH5 } = await import("../formats/keras-h5.ts");
   const { fromSavedModel } = await import("./deserialize.ts");
-  const saved = await readKerasH5(bytes).catch((error: unknown) => {
+  const saved = await readKerasH5(bytes, { optimizer: options.compile ?? true }).catch((error: unknown) => {
     throw error instanceof UserError ? new UserError(`${where}: ${error.message}`, { cause: error }) : error;
   });
   return fromSavedModel(saved, where, options);
