@@ -25,27 +25,97 @@ function dtypeOf(data: TypedArray): DType {
 }
 
 /**
+ * Bytes that are to be divided: what a float32 array consists of until somebody reads its elements. They take a quarter
+ * of the memory, and the engine takes them as they are.
+ */
+class Quotient {
+  readonly bytes: Uint8Array;
+  readonly divisor: number;
+  readonly #whole: { readonly quotient: Quotient; readonly start: number } | undefined;
+  #elements: Float32Array | undefined;
+
+  constructor(bytes: Uint8Array, divisor: number, whole?: { readonly quotient: Quotient; readonly start: number }) {
+    this.bytes = bytes;
+    this.divisor = divisor;
+    this.#whole = whole;
+  }
+
+  get length(): number {
+    return this.bytes.length;
+  }
+
+  /** The elements, computed when they are first asked for, and once: views of one array share them. */
+  get elements(): Float32Array {
+    if (this.#whole) {
+      const { quotient, start } = this.#whole;
+      return quotient.elements.subarray(start, start + this.length);
+    }
+    this.#elements ??= divided(this.bytes, this.divisor);
+    return this.#elements;
+  }
+
+  /** Whether somebody has the elements, and may have written to them. */
+  get isRead(): boolean {
+    return this.#whole ? this.#whole.quotient.isRead : this.#elements !== undefined;
+  }
+
+  subarray(start: number, end: number): Quotient {
+    return new Quotient(this.bytes.subarray(start, end), this.divisor, { quotient: this, start });
+  }
+}
+
+function divided(data: TypedArray, divisor: number): Float32Array {
+  const quotient = new Float32Array(data.length);
+  for (let i = 0; i < quotient.length; i++) quotient[i] = (data[i] as number) / divisor;
+  return quotient;
+}
+
+/**
  * An n-dimensional array, as in NumPy.
  *
  * @throws UserError when the data does not fill the shape.
  */
 export class NDArray<D extends DType = DType> {
   readonly dtype: D;
-  readonly data: DataOf[D];
+  readonly data!: DataOf[D];
   readonly shape: readonly number[];
+  readonly #quotient: Quotient | undefined;
 
-  constructor(data: DataOf[D], shape: readonly number[]) {
+  constructor(data: DataOf[D], shape: readonly number[]);
+  /** @internal */
+  constructor(data: DataOf[D] | Quotient, shape: readonly number[]);
+  constructor(data: DataOf[D] | Quotient, shape: readonly number[]) {
     if (data.length !== sizeOf(shape)) {
       throw new UserError(`NDArray: shape ${formatShape(shape)} needs ${sizeOf(shape)} elements, got ${data.length}.`);
     }
-    this.dtype = dtypeOf(data) as D;
-    this.data = data;
     this.shape = shape;
+    if (data instanceof Quotient) {
+      this.dtype = "float32" as D;
+      this.#quotient = data;
+      const property = { configurable: true, enumerable: true };
+      const get = () => {
+        Object.defineProperty(this, "data", { ...property, value: data.elements });
+        return this.data;
+      };
+      Object.defineProperty(this, "data", { ...property, get });
+    } else {
+      this.dtype = dtypeOf(data) as D;
+      this.data = data;
+    }
+  }
+
+  /** The bytes and the divisor of which the elements are to be made, as long as nobody has read them. @internal */
+  get quotient(): { readonly bytes: Uint8Array; readonly divisor: number } | undefined {
+    return this.#lazy;
+  }
+
+  get #lazy(): Quotient | undefined {
+    return this.#quotient?.isRead ? undefined : this.#quotient;
   }
 
   /** Number of elements. */
   get size(): number {
-    return this.data.length;
+    return sizeOf(this.shape);
   }
 
   /** Length of the first axis; 1 for a scalar. */
@@ -68,14 +138,18 @@ export class NDArray<D extends DType = DType> {
         `reshape: cannot make ${formatShape(shape)} of ${formatShape(this.shape)}, which has ${this.size} elements.`,
       );
     }
-    return new NDArray(this.data, resolved);
+    return new NDArray<D>(this.#lazy ?? this.data, resolved);
   }
 
-  /** Every element divided by a number, as float32 (computed in float32, as NumPy and TensorFlow do). */
+  /**
+   * Every element divided by a number, as float32 (computed in float32, as NumPy and TensorFlow do). Of bytes a copy is
+   * kept, and the floats are made when `data` is first read; models never need them.
+   */
   divide(divisor: number): NDArray<"float32"> {
-    const quotient = new Float32Array(this.size);
-    for (let i = 0; i < quotient.length; i++) quotient[i] = (this.data[i] as number) / divisor;
-    return new NDArray(quotient, this.shape);
+    // Single precision gives the same bits as double precision, rounded, where it has the divisor itself.
+    const isExact = Math.fround(divisor) === divisor && divisor !== 0;
+    if (this.dtype !== "uint8" || !isExact) return new NDArray(divided(this.data, divisor), this.shape);
+    return new NDArray<"float32">(new Quotient(new Uint8Array(this.data), divisor), this.shape);
   }
 
   /** Rows `start` (inclusive) to `end` (exclusive) of the first axis; a view, no copy. */
@@ -83,7 +157,7 @@ export class NDArray<D extends DType = DType> {
     const row = sizeOf(this.shape.slice(1));
     const from = Math.min(Math.max(start, 0), this.length);
     const to = Math.min(Math.max(end, from), this.length);
-    const data = this.data.subarray(from * row, to * row) as DataOf[D];
-    return new NDArray(data, [to - from, ...this.shape.slice(1)]);
+    const data = (this.#lazy ?? this.data).subarray(from * row, to * row) as DataOf[D] | Quotient;
+    return new NDArray<D>(data, [to - from, ...this.shape.slice(1)]);
   }
 }

@@ -171,7 +171,7 @@ test("convolution, bias, ReLU and pooling become one op", () => {
     buildPrograms(network)
       .get(program)!
       .map(({ op }) => op.name);
-  expect(names("forward")).toEqual(["conv2d", "conv2d", "reshape", "matmul", "matmul", "softmax"]);
+  expect(names("forward")).toEqual(["decodeInput", "conv2d", "conv2d", "reshape", "matmul", "matmul", "softmax"]);
   // Evaluating computes no gradients and updates nothing.
   expect(names("evaluateStep").filter((name) => /gradient|update/i.test(name))).toEqual([]);
   // Two of the eight weights are updated behind their gradients.

@@ -3,6 +3,7 @@
  * the graph, fuse, differentiate, append the update, plan memory, emit.
  */
 import { UserError } from "../errors.ts";
+import { decodeInput } from "../kernels/decode-input.ts";
 import type { Node, Operand, Tensor } from "../kernels/op.ts";
 import { sumSamples } from "../kernels/sum-samples.ts";
 import type { HostFeatures } from "../wasm/emitter.ts";
@@ -59,14 +60,21 @@ export function buildPrograms(network: Network): Map<Program, readonly Node[]> {
   return programs;
 }
 
-function persistentTensors({ input, output, parameters, training }: Network): Tensor[] {
-  const own = [input, output, ...parameters];
+function persistentTensors({ input, inputBytes, inputDivisor, output, parameters, training }: Network): Tensor[] {
+  const own = [input, inputBytes, inputDivisor, output, ...parameters];
   if (!training) return own;
   return [...own, training.targets, training.scalars, training.results, ...training.slots.flat()];
 }
 
-function buildForward(network: Network): readonly Node[] {
+/** The beginning of every program: the input is there as floats. */
+function graphOf({ input, inputBytes, inputDivisor }: Network): Graph {
   const graph = new Graph();
+  graph.applyAll(decodeInput, {}, inputBytes, inputDivisor, input);
+  return graph;
+}
+
+function buildForward(network: Network): readonly Node[] {
+  const graph = graphOf(network);
   const result = network.forward(graph, network.input, false);
   const fused = findSparseInputs(fuse(graph.nodes, new Set([result])));
   return fused.map((node) => withOutput(node, result, network.output));
@@ -79,7 +87,7 @@ function withOutput(node: Node, from: Tensor, to: Tensor): Node {
 }
 
 function buildStep(network: Network, training: Training, update: boolean): readonly Node[] {
-  const graph = new Graph();
+  const graph = graphOf(network);
   const output = network.forward(graph, network.input, update);
   const loss = training.loss(graph, output, training.targets);
   const metrics = training.metrics.map((metric) => metric(graph, output, training.targets));

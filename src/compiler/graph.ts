@@ -1,5 +1,6 @@
 /** The graph that layers, losses and optimizers build, before anything is placed in memory or emitted. */
 import type { GraphBuilder, Node, Op, Shape, Tensor } from "../kernels/op.ts";
+import type { InputTensors } from "./network.ts";
 
 /** Ops in the order in which they run. */
 export class Graph implements GraphBuilder {
@@ -25,6 +26,15 @@ export class Graph implements GraphBuilder {
 /** A tensor that the caller fills for each batch: images, targets. `shape` is that of one sample. */
 export function batchTensor(name: string, shape: Shape, dtype: Tensor["dtype"] = "float32"): Tensor {
   return { name, shape, batched: true, dtype };
+}
+
+/** The tensors for inputs whose samples have this shape. */
+export function inputTensors(shape: Shape): InputTensors {
+  return {
+    input: batchTensor("input", shape),
+    inputBytes: batchTensor("inputBytes", shape, "uint8"),
+    inputDivisor: stateTensor("inputDivisor", [1]),
+  };
 }
 
 /** A tensor that lives as long as the model: a weight, an optimizer slot, a scalar that changes from step to step. */

@@ -36,8 +36,17 @@ export interface Training {
   readonly results: Tensor;
 }
 
-export interface Network {
+/** Where the caller leaves a batch of inputs: as floats in `input`, or as bytes, of which the programs make the floats. */
+export interface InputTensors {
+  /** What the network takes; batched, float32. */
   readonly input: Tensor;
+  /** The same as bytes; batched, uint8. */
+  readonly inputBytes: Tensor;
+  /** What to divide the bytes by; 0 where the batch lies in `input`. State, shape (1). */
+  readonly inputDivisor: Tensor;
+}
+
+export interface Network extends InputTensors {
   /** Builds the forward pass; `training` switches layers that behave otherwise then. Called once a program. */
   forward(graph: GraphBuilder, input: Tensor, training: boolean): Tensor;
   /** Where the `forward` program leaves the network's output; batched. */

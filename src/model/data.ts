@@ -1,10 +1,12 @@
 /** What goes into a model: checked once, then copied batch by batch into the engine's memory. */
 
 import { show } from "../arguments.ts";
-import { formatShape, NDArray, sizeOf } from "../array.ts";
+import { formatShape, NDArray, sizeOf, type TypedArray } from "../array.ts";
+import type { InputTensors } from "../compiler/network.ts";
 import { UserError } from "../errors.ts";
-import type { Buffer, Shape } from "../kernels/op.ts";
+import type { Buffer, Shape, Tensor } from "../kernels/op.ts";
 import type { Loss } from "../losses.ts";
+import type { Session } from "./session.ts";
 
 /** Inputs and, where there is a loss, targets of the same number of samples. */
 export interface Samples {
@@ -70,21 +72,35 @@ function describe(value: unknown): string {
   return Array.isArray(value) ? "an array; wrap it: new NDArray(Float32Array.from(...), shape)" : show(value);
 }
 
-/** Copies rows `order[start…]`, or `start…` where there is no order, into memory one after another. */
-export function copyRows(
-  target: Buffer,
-  source: NDArray,
-  start: number,
-  count: number,
-  order: Uint32Array | undefined,
-): void {
-  const row = sizeOf(source.shape.slice(1));
+/** The samples of a batch: `count` of them from `start` on, in the data's order or in another. */
+export interface Batch {
+  readonly start: number;
+  readonly count: number;
+  readonly order?: Uint32Array | undefined;
+}
+
+/** Copies a batch of inputs into the engine's memory: as bytes where they are bytes, or bytes to be divided. */
+export function copyInputs(session: Session, tensors: InputTensors, x: NDArray, batch: Batch): void {
+  const row = sizeOf(x.shape.slice(1));
+  const bytes = x.dtype === "uint8" ? { bytes: x.data, divisor: 1 } : x.quotient;
+  session.view(tensors.inputDivisor)[0] = bytes?.divisor ?? 0;
+  if (bytes) copyRows(session.view(tensors.inputBytes), bytes.bytes, row, batch);
+  else copyRows(session.view(tensors.input), x.data, row, batch);
+}
+
+/** Copies a batch of targets into the engine's memory. */
+export function copyTargets(session: Session, targets: Tensor, y: NDArray, batch: Batch): void {
+  copyRows(session.view(targets), y.data, sizeOf(y.shape.slice(1)), batch);
+}
+
+/** Copies rows of so many elements, one after another. */
+function copyRows(target: Buffer, source: TypedArray, row: number, { start, count, order }: Batch): void {
   if (!order) {
-    target.set(source.data.subarray(start * row, (start + count) * row));
+    target.set(source.subarray(start * row, (start + count) * row));
     return;
   }
   for (let i = 0; i < count; i++) {
     const index = order[start + i]!;
-    target.set(source.data.subarray(index * row, (index + 1) * row), i * row);
+    target.set(source.subarray(index * row, (index + 1) * row), i * row);
   }
 }

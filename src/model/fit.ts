@@ -1,10 +1,11 @@
 /** The training loop, and evaluation: batches in, means out. */
+import type { InputTensors } from "../compiler/network.ts";
 import { UserError } from "../errors.ts";
 import { elementsOf, type Tensor } from "../kernels/op.ts";
 import { permutation } from "../random.ts";
 import { yieldToEventLoop } from "../runtime/host.ts";
 import type { Callback, History, Logs } from "./callbacks.ts";
-import { copyRows, type Samples } from "./data.ts";
+import { type Batch, copyInputs, copyTargets, type Samples } from "./data.ts";
 import type { Session } from "./session.ts";
 
 /** The event loop has its turn at least this often, in milliseconds, so that timers and signals are not kept waiting. */
@@ -16,7 +17,7 @@ export type UseSession = <Result>(body: (session: Session) => Promise<Result>) =
 /** What the loops need of a compiled model. */
 export interface Steps {
   readonly use: UseSession;
-  readonly input: Tensor;
+  readonly inputs: InputTensors;
   readonly targets: Tensor;
   readonly results: Tensor;
   /** Names of the results: loss, then the metrics. */
@@ -81,19 +82,13 @@ async function turn(): Promise<void> {
   lastTurn = performance.now();
 }
 
-/** One update on `count` samples from `start`; returns the sums of the results. */
-export async function trainStep(
-  steps: Steps,
-  { x, y }: Samples,
-  start: number,
-  count: number,
-  order?: Uint32Array,
-): Promise<Float32Array> {
+/** One update on a batch; returns the sums of the results. */
+export async function trainStep(steps: Steps, { x, y }: Samples, batch: Batch): Promise<Float32Array> {
   return steps.use(async (session) => {
-    copyRows(session.view(steps.input), x, start, count, order);
-    copyRows(session.view(steps.targets), y, start, count, order);
+    copyInputs(session, steps.inputs, x, batch);
+    copyTargets(session, steps.targets, y, batch);
     steps.beforeUpdate(session);
-    await session.run("trainStep", count);
+    await session.run("trainStep", batch.count);
     steps.afterUpdate();
     return session.view(steps.results).slice() as Float32Array;
   });
@@ -132,7 +127,7 @@ async function trainEpoch(steps: Steps, samples: Samples, plan: Plan, epoch: num
     for (const callback of callbacks) await callback.onBatchBegin?.(batch);
     const start = batch * batchSize;
     const size = Math.min(batchSize, samples.count - start);
-    const sums = await trainStep(steps, samples, start, size, order);
+    const sums = await trainStep(steps, samples, { start, count: size, order });
     if (!Number.isFinite(sums[0])) {
       plan.onNotANumber();
       throw notANumber(`fit: at epoch ${epoch + 1}, step ${batch + 1}, the loss`, sums[0]! / size);
@@ -175,8 +170,8 @@ export async function evaluationLoop(
     signal?.throwIfAborted();
     const size = Math.min(batchSize, count - start);
     await steps.use(async (session) => {
-      copyRows(session.view(steps.input), x, start, size, undefined);
-      copyRows(session.view(steps.targets), y, start, size, undefined);
+      copyInputs(session, steps.inputs, x, { start, count: size });
+      copyTargets(session, steps.targets, y, { start, count: size });
       await session.run("evaluateStep", size);
       means.add(session.view(steps.results) as Float32Array, size);
     });
@@ -188,7 +183,7 @@ export async function evaluationLoop(
 /** The outputs for all samples, one after another. */
 export async function predictionLoop(
   use: UseSession,
-  { input, output }: { input: Tensor; output: Tensor },
+  { output, ...inputs }: InputTensors & { readonly output: Tensor },
   x: Samples["x"],
   { batchSize, signal }: { batchSize: number; signal: AbortSignal | undefined },
 ): Promise<Float32Array> {
@@ -198,7 +193,7 @@ export async function predictionLoop(
     signal?.throwIfAborted();
     start += await use(async (session) => {
       const size = Math.min(batchSize, session.batchSize, x.length - start);
-      copyRows(session.view(input), x, start, size, undefined);
+      copyInputs(session, inputs, x, { start, count: size });
       await session.run("forward", size);
       result.set((session.view(output) as Float32Array).subarray(0, size * row), start * row);
       return size;

@@ -4,7 +4,7 @@
  */
 import { badArgument, isConfig, positiveInteger, show } from "../arguments.ts";
 import { formatShape, NDArray } from "../array.ts";
-import { batchTensor, stateTensor } from "../compiler/graph.ts";
+import { batchTensor, inputTensors, stateTensor } from "../compiler/graph.ts";
 import type { Network } from "../compiler/network.ts";
 import { UserError } from "../errors.ts";
 import { elementsOf, type Shape, type Tensor } from "../kernels/op.ts";
@@ -163,10 +163,9 @@ export class Sequential implements ModelState {
   /** The network without and, once compiled, with training; one object each, so that sessions can be kept. */
   #network(): { forward: Network; training?: Network } {
     if (this.#networks) return this.#networks;
-    const input = batchTensor("input", this.inputShape);
     const output = batchTensor("output", this.outputShape);
     const forward: Network = {
-      input,
+      ...inputTensors(this.inputShape),
       output,
       parameters: this.parameters,
       forward: (graph, x, training) => {
@@ -206,7 +205,7 @@ export class Sequential implements ModelState {
     );
     return {
       use: (body) => this.variables.use(() => request, body),
-      input: network.input,
+      inputs: network,
       targets,
       results,
       names: ["loss", ...metrics.map(({ name }) => name)],
@@ -274,7 +273,7 @@ export class Sequential implements ModelState {
     const samples = this.#samples("trainOnBatch", x, y);
     const { count } = samples;
     const steps = await this.#steps("trainOnBatch", { ...options, batchSize: count }, count);
-    const sums = await trainStep(steps, samples, 0, count);
+    const sums = await trainStep(steps, samples, { start: 0, count });
     const logs = Object.fromEntries(steps.names.map((name, i) => [name, sums[i]! / count]));
     if (!Number.isFinite(logs.loss)) throw notANumber("trainOnBatch: the loss", logs.loss!);
     return logs;

@@ -1,5 +1,5 @@
 /** Networks for the compiler, made of layers, without a model around them. */
-import { batchTensor, stateTensor } from "../../src/compiler/graph.ts";
+import { batchTensor, inputTensors, stateTensor } from "../../src/compiler/graph.ts";
 import type { Network } from "../../src/compiler/network.ts";
 import { elementsOf, type GraphBuilder, type Op, type Tensor } from "../../src/kernels/op.ts";
 import { reshape } from "../../src/kernels/reshape.ts";
@@ -45,7 +45,7 @@ export function networkOf({ input, layers, loss, optimizer, split = false }: Net
   const target = loss.target(shape);
   const metric = toMetric("accuracy", loss);
   const network = {
-    input: batchTensor("input", input),
+    ...inputTensors(input),
     output: batchTensor("output", shape),
     parameters,
     forward: (graph: GraphBuilder, x: Tensor, training: boolean) => {
