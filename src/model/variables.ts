@@ -13,6 +13,9 @@ import { Session } from "./session.ts";
 /** More threads than this do not help batches of the usual size. */
 const MOST_THREADS = 16;
 
+/** The value of a tensor whose elements the session has: one copy is enough. */
+const IN_SESSION = new Float32Array(0);
+
 export interface SessionRequest {
   readonly network: Network;
   readonly batchSize: number;
@@ -94,7 +97,11 @@ export class Variables {
     this.release();
     const count = threads ?? Math.min(await availableParallelism(), MOST_THREADS);
     const session = await Session.create(network, { batchSize, threads: count, strict: this.#strict });
-    for (const tensor of this.#values.keys()) if (session.holds(tensor)) session.view(tensor).set(this.#live(tensor));
+    for (const tensor of this.#values.keys()) {
+      if (!session.holds(tensor)) continue;
+      session.view(tensor).set(this.#live(tensor));
+      this.#values.set(tensor, IN_SESSION);
+    }
     this.#session = session;
     this.#made = { network, threads };
     return session;
