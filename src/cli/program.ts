@@ -47,6 +47,7 @@ function addTrain(program: Command, run: (work: Promise<number>) => Promise<void
     .option("--data <mnist|folder>", "mnist, or a folder with the four IDX files", "mnist")
     .option("--conv2-padding <mode>", "same or valid (default: same)", oneOf("--conv2-padding", ["same", "valid"]))
     .option("--model <file>", "start from a saved model, its optimizer's state included")
+    .option("--profile", "show where the time of a step went, kernel by kernel")
     .option("--steps-per-epoch <n>", "end each epoch after so many steps", countOf("--steps-per-epoch"))
     .option("--no-shuffle", "take the samples in their order")
     .option("--out <file>", "where to save the model", "mnist_LeNet.h5")

@@ -1,13 +1,14 @@
 /** `lenet train`: the recipe. Loads, trains, saves, evaluates. */
 import { resolve } from "node:path";
 import { UserError } from "../errors.ts";
-import { loadModel, optimizers, type Sequential } from "../index.ts";
+import { loadModel, optimizers, type Profile, type Sequential } from "../index.ts";
 import { CsvLog } from "./csv-log.ts";
 import { EXIT_DONE, EXIT_INTERRUPTED } from "./exit-codes.ts";
 import { checkModelName, checkWritable } from "./files.ts";
 import { type Interrupt, watchInterrupt } from "./interrupt.ts";
 import { buildLeNet, describeScore, loadMnist, type Mnist, type Samples, scoreModel } from "./lenet.ts";
 import type { TrainOptions } from "./options.ts";
+import { formatProfile } from "./profile.ts";
 import { JsonReporter, LineReporter, type Reporter, TerminalReporter } from "./reporter.ts";
 
 const write = (text: string) => void process.stdout.write(text);
@@ -65,17 +66,18 @@ async function fitModel(
   { train, test }: Mnist,
   options: TrainOptions,
   interrupt: Interrupt,
-): Promise<void> {
-  const { epochs, batchSize, stepsPerEpoch, threads, seed, shuffle } = options;
+): Promise<Profile | undefined> {
+  const { epochs, batchSize, stepsPerEpoch, threads, seed, shuffle, profile = false } = options;
   const whole = Math.ceil(train.x.length / batchSize);
   const reporter = createReporter(options, Math.min(stepsPerEpoch ?? whole, whole));
   const log = options.log === undefined ? undefined : new CsvLog(options.log);
   try {
-    await model.fit(train.x, train.y, {
+    const history = await model.fit(train.x, train.y, {
       batchSize,
       epochs,
       shuffle,
       seed,
+      profile,
       ...(stepsPerEpoch !== undefined && { stepsPerEpoch }),
       ...(threads !== undefined && { threads }),
       validationData: [test.x, test.y],
@@ -91,8 +93,10 @@ async function fitModel(
         },
       ],
     });
+    return history.profile;
   } catch (error) {
     if (!interrupt.signal.aborted || error !== interrupt.signal.reason) throw error;
+    return undefined;
   } finally {
     reporter.close();
   }
@@ -113,7 +117,8 @@ export async function train(options: TrainOptions): Promise<number> {
     process.stderr.write(`${start}lenet: interrupted; finishing the step and saving (Ctrl-C again ends at once).\n`);
   });
   try {
-    await fitModel(model, data as Mnist, options, interrupt);
+    const profile = await fitModel(model, data as Mnist, options, interrupt);
+    if (profile) write(options.json ? `${JSON.stringify({ profile })}\n` : `\n${formatProfile(profile)}\n`);
     // The training set is most of what is in memory; saving needs room too.
     data.train = undefined;
     await model.save(options.out);

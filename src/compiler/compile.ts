@@ -4,11 +4,12 @@
  */
 import { UserError } from "../errors.ts";
 import { decodeInput } from "../kernels/decode-input.ts";
-import type { Node, Operand, Tensor } from "../kernels/op.ts";
+import type { Node, Op, Operand, Shape, Tensor } from "../kernels/op.ts";
+import { isUpdate } from "../kernels/parameter-update.ts";
 import { sumSamples } from "../kernels/sum-samples.ts";
-import type { HostFeatures } from "../wasm/emitter.ts";
+import { COUNTERS, type HostFeatures, type Scratch } from "../wasm/emitter.ts";
 import { differentiate } from "./differentiate.ts";
-import { emitModule } from "./emit.ts";
+import { emitModule, kernelsOf } from "./emit.ts";
 import { findSparseInputs, fuse, fuseReluGradients, fuseUpdates } from "./fuse.ts";
 import { Graph } from "./graph.ts";
 import type { Network, Program, Training } from "./network.ts";
@@ -22,6 +23,8 @@ export interface CompileOptions {
   readonly batchSize: number;
   readonly threads: number;
   readonly features: HostFeatures;
+  /** Count times and zeros, kernel by kernel. */
+  readonly profile?: boolean;
 }
 
 export interface CompiledNetwork {
@@ -31,10 +34,25 @@ export interface CompiledNetwork {
   readonly memoryBytes: number;
   /** Where the tensors lie that the caller reads and writes. */
   readonly operands: ReadonlyMap<Tensor, Operand>;
+  /** Where each thread's counters are, and what the kernels are; with `profile` only. */
+  readonly counters?: Scratch;
+  readonly kernels?: readonly KernelInfo[];
+}
+
+/** A kernel of a program, in the order of their counters. */
+export interface KernelInfo {
+  readonly program: Program;
+  readonly name: string;
+  readonly phase: "forward" | "loss" | "backward" | "update";
+  readonly inputs: readonly Shape[];
+  readonly outputs: readonly Shape[];
+  /** Multiply-adds a sample when nothing is left out; undefined where they are not what the kernel does. */
+  readonly operations: number | undefined;
 }
 
 /** @throws UserError for a network that needs more memory than there can be. */
-export function compile(network: Network, { batchSize, threads, features }: CompileOptions): CompiledNetwork {
+export function compile(network: Network, options: CompileOptions): CompiledNetwork {
+  const { batchSize, threads, features, profile = false } = options;
   const programs = buildPrograms(network);
   const persistent = persistentTensors(network);
   const plan = planMemory([...programs.values()], persistent, batchSize, threads);
@@ -45,8 +63,44 @@ export function compile(network: Network, { batchSize, threads, features }: Comp
         "lower the batch size.",
     );
   }
+  const kernels = [...programs].flatMap(([program, nodes]) =>
+    describeKernels(program, kernelsOf(nodes, plan), network),
+  );
+  const counters = profile ? { address: plan.bytes, bytes: kernels.length * COUNTERS.bytes } : undefined;
+  const module = emitModule({ programs, plan, features, threads, counters });
+  const memoryBytes = plan.bytes + (counters ? threads * counters.bytes : 0);
+  const compiled = { module, programs: [...programs.keys()], memoryBytes, operands: plan.operands };
+  return counters ? { ...compiled, counters, kernels } : compiled;
+}
+
+/** A module of one kernel without inputs, as the program `forward`. */
+export function compileKernel<Attributes>(
+  op: Op<Attributes>,
+  attributes: Attributes,
+  { batchSize, threads, features }: CompileOptions,
+): CompiledNetwork {
+  const graph = new Graph();
+  graph.applyAll(op, attributes);
+  const programs = new Map<Program, readonly Node[]>([["forward", graph.nodes]]);
+  const plan = planMemory([graph.nodes], [], batchSize, threads);
   const module = emitModule({ programs, plan, features, threads });
-  return { module, programs: [...programs.keys()], memoryBytes: plan.bytes, operands: plan.operands };
+  return { module, programs: ["forward"], memoryBytes: plan.bytes, operands: plan.operands };
+}
+
+function describeKernels(program: Program, nodes: readonly Node[], { training }: Network): KernelInfo[] {
+  let phase: KernelInfo["phase"] = "forward";
+  return nodes.map(({ op, attributes, inputs, outputs }) => {
+    if (training && inputs.includes(training.targets)) phase = "loss";
+    else if (phase === "loss" && !inputs.includes(training!.results)) phase = "backward";
+    return {
+      program,
+      name: op.name,
+      phase: isUpdate(op) ? "update" : phase,
+      inputs: inputs.map(({ shape }) => shape),
+      outputs: outputs.map(({ shape }) => shape),
+      operations: op.operations?.(attributes, inputs, outputs),
+    };
+  });
 }
 
 /** The ops of each program, fused and in order. */

@@ -1,8 +1,8 @@
 /** Emission: planned programs become one WebAssembly module. A pure function from data to bytes. */
-import { call, func, i32, importMemory, Module } from "wasmati";
+import { call, f64, func, i32, importFunc, importMemory, local, Module } from "wasmati";
 import type { Node } from "../kernels/op.ts";
 import { buildBarrier } from "../wasm/barrier.ts";
-import { buildKernel, type HostFeatures, type KernelFunction } from "../wasm/emitter.ts";
+import { buildKernel, COUNTERS, type HostFeatures, type KernelFunction, type Scratch } from "../wasm/emitter.ts";
 import type { Program } from "./network.ts";
 import type { MemoryPlan } from "./plan.ts";
 
@@ -11,34 +11,66 @@ export interface ModuleOptions {
   readonly plan: MemoryPlan;
   readonly features: HostFeatures;
   readonly threads: number;
+  /** Where each thread's counters begin: see `profileLayout`. None unless profiling. */
+  readonly counters?: Scratch | undefined;
+}
+
+/** The kernels of a program: those nodes that compute something. */
+export function kernelsOf(nodes: readonly Node[], plan: Pick<MemoryPlan, "operands">): readonly Node[] {
+  return nodes.filter((node) => !isFree(node, plan));
 }
 
 /**
  * One exported function a program, (thread, threads, batch) → (). Every thread calls the same one; between its kernels
  * stands a barrier.
  */
-export function emitModule({ programs, plan, features, threads }: ModuleOptions): Uint8Array {
+export function emitModule({ programs, plan, features, threads, counters }: ModuleOptions): Uint8Array {
   const isShared = threads > 1;
   // WebAssembly counts memory in pages of 64 KiB.
   const pages = Math.ceil(plan.bytes / 65_536);
   // wasmati would allocate the memory here and now; the runtime brings its own.
   const memory = importMemory({ min: pages, max: pages, shared: isShared }, {} as WebAssembly.Memory);
   const barrier = isShared ? buildBarrier() : undefined;
+  const clock = counters && importFunc({ in: [], out: [f64] }, () => 0);
   const exports: Record<string, KernelFunction> = {};
+  let first = 0;
   for (const [name, nodes] of programs) {
-    const kernels = nodes.filter((node) => !isFree(node, plan)).map((node) => emitNode(node, plan, features));
-    exports[name] = func({ in: [i32, i32, i32], out: [] }, ([thread, count, batch]) => {
-      for (const kernel of kernels) {
-        call(kernel, [thread, count, batch]);
-        if (barrier) call(barrier, [count]);
-      }
+    const kernels = kernelsOf(nodes, plan).map((node, index) => {
+      const own = counters && { ...counters, address: counters.address + (first + index) * COUNTERS.bytes };
+      return { run: emitNode(node, { ...plan, ...(own && { counters: own }) }, features), counters: own };
     });
+    first += kernels.length;
+    const locals = clock ? ([f64, f64, i32] as const) : [];
+    exports[name] = func(
+      { in: [i32, i32, i32], locals: locals as [typeof f64, typeof f64, typeof i32], out: [] },
+      (parameters, [began, now, address]) => {
+        const [thread, count, batch] = parameters;
+        /** Adds the time since the last lap to a counter. */
+        const lap = (own: Scratch | undefined, offset: number) => {
+          if (!clock) return;
+          call(clock);
+          local.set(now);
+          if (own) {
+            local.set(address, i32.add(own.address, i32.mul(thread, own.bytes)));
+            f64.store({ offset }, address, f64.add(f64.load({ offset }, address), f64.sub(now, began)));
+          }
+          local.set(began, now);
+        };
+        lap(undefined, 0);
+        for (const { run, counters: own } of kernels) {
+          call(run, [thread, count, batch]);
+          lap(own, COUNTERS.work);
+          if (barrier) call(barrier, [count]);
+          lap(own, COUNTERS.wait);
+        }
+      },
+    );
   }
   return Module({ memory, exports }).toBytes();
 }
 
 /** A view whose output has its input's memory: nothing to do. */
-function isFree({ op, inputs, outputs }: Node, { operands }: MemoryPlan): boolean {
+function isFree({ op, inputs, outputs }: Node, { operands }: Pick<MemoryPlan, "operands">): boolean {
   return op.isView === true && operands.get(inputs[0]!)!.address === operands.get(outputs[0]!)!.address;
 }
 

@@ -15,7 +15,7 @@ import {
 } from "./convolution.ts";
 import { elementsOf, type Op, type Shape, type TensorType } from "./op.ts";
 import { packTransposedPanel } from "./packing.ts";
-import type { Padding } from "./window.ts";
+import { convolutionOutput, type Padding } from "./window.ts";
 
 export interface Conv2dInputGradientAttributes {
   readonly strides: readonly [number, number];
@@ -55,6 +55,10 @@ export const conv2dInputGradient: Op<Conv2dInputGradientAttributes> = {
       }
     }
     dx!.data.set(sums);
+  },
+
+  operations({ image, strides, padding }, [, kernel]) {
+    return elementsOf(convolutionOutput(image, kernel!.shape, strides, padding)) * elementsOf(kernel!.shape);
   },
 
   scratchBytes(attributes, [, kernel]) {

@@ -11,7 +11,7 @@ import type { Emitter, I32 } from "../wasm/emitter.ts";
 import { BLOCK_ROWS, loadSums, multiplyRun, PANEL_BYTES, PANEL_COLUMNS, storeSums, takeSums } from "./block.ts";
 import { clearMemory, copyInside, type PaddedImage, paddedBytes } from "./convolution.ts";
 import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
-import type { Padding } from "./window.ts";
+import { convolutionOutput, type Padding } from "./window.ts";
 
 export interface Conv2dWeightGradientAttributes {
   readonly strides: readonly [number, number];
@@ -49,6 +49,11 @@ export const conv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
       }
     }
     dw!.data.set(sums);
+  },
+
+  operations({ kernelSize, strides, padding }, [x, dy]) {
+    const [height, width] = convolutionOutput(x!.shape, kernelSize, strides, padding);
+    return height * width * kernelSize[0] * kernelSize[1] * x!.shape[2]! * dy!.shape[2]!;
   },
 
   scratchBytes: (attributes, [x]) => paddedBytes(paddedImage(attributes, x!)) + 64,

@@ -118,6 +118,10 @@ export const conv2d: Op<Conv2dAttributes> = {
     ];
   },
 
+  operations({ strides, padding }, [x, kernel]) {
+    return elementsOf(convolutionOutput(x!.shape, kernel!.shape, strides, padding)) * elementsOf(kernel!.shape);
+  },
+
   scratchBytes(attributes, [x, kernel]) {
     const method = winogradMethod(attributes, x!, kernel!);
     if (method) return winogradScratchBytes(winogradOf(attributes, x!, kernel!), method);

@@ -48,6 +48,8 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
     update?.op.reference(update.attributes, [parameter!, dw, ...rest], [], batch);
   },
 
+  operations: (_, [x, dy]) => elementsOf(x!.shape) * elementsOf(dy!.shape),
+
   scratchBytes: (_, [x, dy], batchSize) => planOf(x!, dy!, batchSize).bytes,
 
   emit(e, { update }, [x, dy, parameter, ...rest], [dw]) {
@@ -161,7 +163,10 @@ function makeLists(e: Emitter, plan: Plan, x: Operand, { first, count, base }: C
       local.set(places, i32x4.add(places, i32x4.splat(4 * rowBytes)));
       local.set(from, i32.add(from, 4 * rows * 4));
     });
-    for (const [lane, end] of ends.entries()) i32.store({ offset: lane * slotBytes }, slot, end);
+    for (const [lane, end] of ends.entries()) {
+      i32.store({ offset: lane * slotBytes }, slot, end);
+      e.countEntries(e.i32(i32.add(slot, lane * slotBytes + HEADER_BYTES)), end, e.batch);
+    }
   });
 }
 

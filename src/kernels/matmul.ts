@@ -71,6 +71,8 @@ export const matmul: Op<MatmulAttributes> = {
     ];
   },
 
+  operations: (_, [, w]) => elementsOf(w!.shape),
+
   scratchBytes(attributes, [x, w], batchSize) {
     const { lists, listsAtOnce, blocks, slotBytes } = planOf(attributes, x!, w!);
     return lists + (listsAtOnce ? blocks : 1) * batchSize * slotBytes;
@@ -181,6 +183,7 @@ function makeLists(e: Emitter, work: Work, block: I32): void {
       e.for(from, from, last, 16, () => appendLanes(4));
       if (rest) e.if(i32.eq(block, plan.blocks - 1), () => appendLanes(rest));
       i32.store({}, slot, end);
+      e.countEntries(e.i32(i32.add(slot, HEADER_BYTES)), end, count);
     });
   });
 }

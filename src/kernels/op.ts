@@ -85,6 +85,9 @@ export interface Op<Attributes> {
     wanted: readonly boolean[],
   ): (Tensor | undefined)[];
 
+  /** Multiply-adds that one sample takes when nothing is left out; for profiles. */
+  operations?(attributes: Attributes, inputs: readonly TensorType[], outputs: readonly TensorType[]): number;
+
   /** Bytes of scratch memory that each thread needs for batches of up to `batchSize`; none where absent. */
   scratchBytes?(attributes: Attributes, inputs: readonly TensorType[], batchSize: number): number;
 

@@ -37,6 +37,8 @@ export const sparseConv2dInputGradient: Op<SparseConv2dInputGradientAttributes> 
     if (mask) for (let i = 0; i < dx.length; i++) if (!(mask.data[i]! > 0)) dx[i] = 0;
   },
 
+  operations: (attributes, [dy, kernel]) => conv2dInputGradient.operations!(attributes, [dy!, kernel!], []),
+
   scratchBytes: (attributes, [, kernel]) => sparseLayout(planOf(attributes, kernel!)).bytes,
 
   emit(e, attributes, [dy, kernel, ...others], [dx]) {

@@ -35,6 +35,8 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
     conv2dWeightGradient.reference(attributes, [x!, dz], outputs, batch);
   },
 
+  operations: (attributes, [x, dy]) => conv2dWeightGradient.operations!(attributes, [x!, dy!], []),
+
   scratchBytes(attributes, [x, dy]) {
     const plan = planOf(attributes, x!, dy!);
     return plan.imageBytes + LANES * plan.listBytes + (plan.channels + 1) * plan.channelBytes;
@@ -72,7 +74,10 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
         ends.forEach((end, lane) => {
           const list = e.i32(i32.add(lists, lane * plan.listBytes));
           const isOwn = i32.lt_s(i32.add(channel, lane), channels.to);
-          e.if(isOwn, () => addList(e, plan, { list, end, image: source }, row));
+          e.if(isOwn, () => {
+            e.countEntries(list, end, plan.rows * plan.columns * (winners ? 4 : 1));
+            addList(e, plan, { list, end, image: source }, row);
+          });
         });
       });
     });

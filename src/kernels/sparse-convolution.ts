@@ -202,6 +202,7 @@ function buildList(
     });
     local.set(line, i32.add(line, columns * channels * 4));
   });
+  e.countEntries(e.i32(i32.add(base, layout.list)), end, height * width * channels);
   // A last row that belongs to no window.
   if (height % size) e.for(e.i32(), 0, width + 1, 1, mark);
 }

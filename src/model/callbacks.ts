@@ -1,5 +1,7 @@
 /** Callbacks and history. https://keras.io/api/callbacks/ */
 
+import type { Profile } from "./profile.ts";
+
 /** Named values: loss, accuracy, val_loss … */
 export type Logs = Record<string, number>;
 
@@ -21,4 +23,6 @@ export interface Callback {
 export interface History {
   readonly epoch: number[];
   readonly history: Record<string, number[]>;
+  /** Where the time of a step went; with `fit`'s option `profile`. */
+  readonly profile?: Profile;
 }

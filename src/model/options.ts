@@ -58,6 +58,8 @@ export interface FitOptions extends RunOptions {
   readonly callbacks?: readonly Callback[];
   /** Where the loss is not a number, go back to the state after the last good epoch before failing. Default false. */
   readonly restoreOnNaN?: boolean;
+  /** Measure where the time goes: the history then has a `profile`. Costs next to nothing. Default false. */
+  readonly profile?: boolean;
 }
 
 /** A count that may be 0 and is exact: a seed, the number of an epoch. */
@@ -98,6 +100,7 @@ export function checkFitOptions(options: FitOptions, seed: number) {
     shuffle: boolean("fit", "shuffle", options.shuffle ?? true),
     seed: wholeNumber("fit", "seed", options.seed ?? seed),
     stepsPerEpoch,
+    profile: boolean("fit", "profile", options.profile ?? false),
     callbacks,
     signal: options.signal,
   };

@@ -192,11 +192,11 @@ export class Sequential implements ModelState {
     return this.#networks;
   }
 
-  async #steps(where: string, options: RunOptions, samples: number): Promise<Steps> {
+  async #steps(where: string, options: RunOptions, samples: number, profile = false): Promise<Steps> {
     const { optimizer, metrics, targets, scalars, results } = this.#compiled(where);
     const batchSize = Math.min(positiveInteger(where, "batchSize", options.batchSize ?? 32), samples);
     const network = this.#network().training!;
-    const request = { network, batchSize, threads: checkThreads(where, options.threads) };
+    const request = { network, batchSize, threads: checkThreads(where, options.threads), profile };
     options.signal?.throwIfAborted();
     // Compiles now what the steps will need.
     await this.variables.use(
@@ -236,10 +236,10 @@ export class Sequential implements ModelState {
     const plan = checkFitOptions(options, this.#seed);
     const validation = options.validationData && this.#samples("fit: validationData", ...options.validationData);
     const largest = Math.max(samples.count, validation?.count ?? 0);
-    const steps = await this.#steps("fit", options, largest);
+    const steps = await this.#steps("fit", options, largest, plan.profile);
     let good = options.restoreOnNaN ? this.#state() : undefined;
     this.stopTraining = false;
-    return trainingLoop(steps, samples, {
+    const history = await trainingLoop(steps, samples, {
       ...plan,
       validation,
       isStopped: () => this.stopTraining,
@@ -249,6 +249,8 @@ export class Sequential implements ModelState {
       brokenWeight: () => this.variables.firstNotFinite(this.parameters),
       onNotANumber: () => good?.restore(),
     });
+    const profile = await this.variables.profile();
+    return profile ? { ...history, profile } : history;
   }
 
   /** The present weights and optimizer state, to go back to. */

@@ -1,5 +1,5 @@
 /** A compiled network with its memory and threads: what `fit`, `evaluate` and `predict` run on. */
-import { compile } from "../compiler/compile.ts";
+import { type CompiledNetwork, type CompileOptions, compile } from "../compiler/compile.ts";
 import type { Network, Program } from "../compiler/network.ts";
 import { InternalError } from "../errors.ts";
 import type { Buffer, Operand, Tensor } from "../kernels/op.ts";
@@ -7,6 +7,8 @@ import { elementsOf } from "../kernels/op.ts";
 import { probeFeatures } from "../runtime/host.ts";
 import { Machine } from "../runtime/machine.ts";
 import { CONTROL } from "../wasm/barrier.ts";
+import { measureCeiling } from "./ceiling.ts";
+import { type Profile, profileOf } from "./profile.ts";
 
 export interface SessionOptions {
   /** The largest batch that the programs take. */
@@ -15,27 +17,36 @@ export interface SessionOptions {
   readonly threads: number;
   /** Round after each multiplication and addition, for the same bits on every machine. Slower. */
   readonly strict?: boolean;
+  /** Count times and zeros of the training steps, kernel by kernel. */
+  readonly profile?: boolean;
 }
 
 export class Session {
   /** Compiles the network and starts the threads. Where the host has no shared memory there is one thread. */
-  static async create(network: Network, { batchSize, threads, strict = false }: SessionOptions): Promise<Session> {
+  static async create(network: Network, options: SessionOptions): Promise<Session> {
+    const { batchSize, threads, strict = false, profile = false } = options;
     const probed = await probeFeatures();
     const features = { threads: probed.threads, relaxedSimd: probed.relaxedSimd && !strict };
     const count = features.threads ? threads : 1;
-    const compiled = compile(network, { batchSize, threads: count, features });
+    const compiled = compile(network, { batchSize, threads: count, features, profile });
     const machine = await Machine.create({ ...compiled, threads: count, control: CONTROL });
-    return new Session(machine, compiled.operands, batchSize);
+    return new Session(machine, compiled, { batchSize, threads: count, features });
   }
 
   readonly batchSize: number;
   readonly #machine: Machine;
   readonly #operands: ReadonlyMap<Tensor, Operand>;
+  readonly #compiled: CompiledNetwork;
+  readonly #options: CompileOptions;
+  #steps = 0;
+  #samples = 0;
 
-  private constructor(machine: Machine, operands: ReadonlyMap<Tensor, Operand>, batchSize: number) {
+  private constructor(machine: Machine, compiled: CompiledNetwork, options: CompileOptions) {
     this.#machine = machine;
-    this.#operands = operands;
-    this.batchSize = batchSize;
+    this.#compiled = compiled;
+    this.#operands = compiled.operands;
+    this.#options = options;
+    this.batchSize = options.batchSize;
   }
 
   /** Whether a tensor has its place in this session's memory. */
@@ -66,9 +77,29 @@ export class Session {
   async run(program: Program, batch: number): Promise<void> {
     try {
       this.#machine.run(program, batch);
+      if (program === "trainStep") {
+        this.#steps++;
+        this.#samples += batch;
+      }
     } catch (error) {
       throw new InternalError(`the engine failed: ${(error as Error).message}`, { cause: error });
     }
+  }
+
+  /** Where the time of the training steps went; none without the option, or before the first step. */
+  async profile(): Promise<Profile | undefined> {
+    const { counters, kernels } = this.#compiled;
+    if (!counters || !kernels || this.#steps === 0) return undefined;
+    const { threads } = this.#options;
+    const words = Array.from({ length: threads }, (_, thread) => {
+      return new Float64Array(
+        this.#machine.memory.buffer,
+        counters.address + thread * counters.bytes,
+        counters.bytes / 8,
+      );
+    });
+    const counts = { kernels, counters: words, steps: this.#steps, samples: this.#samples };
+    return profileOf(counts, await measureCeiling(this.#options));
   }
 
   /** Ends the threads and lets the memory go. */

@@ -8,6 +8,7 @@ import type { Network } from "../compiler/network.ts";
 import { UserError } from "../errors.ts";
 import { elementsOf, type Tensor } from "../kernels/op.ts";
 import { availableParallelism } from "../runtime/host.ts";
+import type { Profile } from "./profile.ts";
 import { Session } from "./session.ts";
 
 /** More threads than this do not help batches of the usual size. */
@@ -21,6 +22,8 @@ export interface SessionRequest {
   readonly batchSize: number;
   /** Undefined: as many as there are processors. */
   readonly threads?: number | undefined;
+  /** Count times and zeros. */
+  readonly profile?: boolean;
 }
 
 export class Variables {
@@ -28,7 +31,7 @@ export class Variables {
   /** Values, or how to make them: a model that is loaded never draws its first weights. */
   readonly #values = new Map<Tensor, Float32Array | (() => Float32Array)>();
   #session: Session | undefined;
-  #made: { network: Network; threads: number | undefined } | undefined;
+  #made: { network: Network; threads: number | undefined; profile: boolean } | undefined;
   /** Settled when nobody uses a session. */
   #idle: Promise<void> = Promise.resolve();
 
@@ -71,8 +74,9 @@ export class Variables {
   }
 
   /** Whether the present session has a network's programs, for the batch and threads that are asked for. */
-  serves({ network, batchSize, threads }: SessionRequest): boolean {
+  serves({ network, batchSize, threads, profile }: SessionRequest): boolean {
     const session = this.#session;
+    if (profile && !this.#made?.profile) return false;
     if (!session?.isUsable || this.#made?.network !== network || batchSize > session.batchSize) return false;
     return threads === undefined || threads === this.#made.threads;
   }
@@ -93,18 +97,24 @@ export class Variables {
   /** The present session where it serves, else a new one with the state carried over. */
   async #sessionFor(request: SessionRequest): Promise<Session> {
     if (this.#session && this.serves(request)) return this.#session;
-    const { network, batchSize, threads } = request;
+    const { network, batchSize, threads, profile = false } = request;
     this.release();
     const count = threads ?? Math.min(await availableParallelism(), MOST_THREADS);
-    const session = await Session.create(network, { batchSize, threads: count, strict: this.#strict });
+    const session = await Session.create(network, { batchSize, threads: count, strict: this.#strict, profile });
     for (const tensor of this.#values.keys()) {
       if (!session.holds(tensor)) continue;
       session.view(tensor).set(this.#live(tensor));
       this.#values.set(tensor, IN_SESSION);
     }
     this.#session = session;
-    this.#made = { network, threads };
+    this.#made = { network, threads, profile };
     return session;
+  }
+
+  /** What the present session counted of its training steps. */
+  async profile(): Promise<Profile | undefined> {
+    await this.#idle;
+    return this.#session?.profile();
   }
 
   /** Takes the state back from the session and ends it. */

@@ -3,6 +3,7 @@
  * are workers that sleep between programs and never keep the process alive.
  */
 import { type HostWorker, startWorker } from "./host.ts";
+import { bindImports } from "./imports.js";
 
 /** Byte offsets of the words at the start of memory through which threads speak. */
 export interface ControlWords {
@@ -25,7 +26,6 @@ export interface MachineOptions {
 export interface WorkerStart {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
-  readonly imports: { readonly module: string; readonly name: string };
   readonly thread: number;
   readonly threads: number;
   readonly programs: readonly string[];
@@ -44,9 +44,8 @@ export class Machine {
     const pages = Math.ceil(options.memoryBytes / 65_536);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads > 1 });
     const module = await WebAssembly.compile(options.module as BufferSource);
-    const imports = WebAssembly.Module.imports(module)[0]!;
-    const instance = await WebAssembly.instantiate(module, { [imports.module]: { [imports.name]: memory } });
-    const start = { module, memory, imports, threads, programs, control };
+    const instance = await WebAssembly.instantiate(module, bindImports(module, memory));
+    const start = { module, memory, threads, programs, control };
     const workers = await Promise.all(
       Array.from({ length: threads - 1 }, (_, index) => startThread({ ...start, thread: index + 1 })),
     );

@@ -4,15 +4,16 @@
  *
  * @typedef {import("./machine.ts").WorkerStart} WorkerStart
  */
+import { bindImports } from "./imports.js";
 
 /** Looks for a command before sleeping: about as long as the caller takes to bring the next batch. */
 const SPINS = 200_000;
 
 /** @param {WorkerStart} start @param {(message: unknown) => void} reply */
-function work({ module, memory, imports, thread, threads, programs, control }, reply) {
+function work({ module, memory, thread, threads, programs, control }, reply) {
   const words = new Int32Array(memory.buffer);
   const word = (/** @type {number} */ offset) => offset / 4;
-  const instance = new WebAssembly.Instance(module, { [imports.module]: { [imports.name]: memory } });
+  const instance = new WebAssembly.Instance(module, bindImports(module, memory));
   const run = programs.map((name) => /** @type {Function} */ (instance.exports[name]));
   let seen = Atomics.load(words, word(control.command));
   reply({ ready: true });

@@ -59,7 +59,12 @@ export interface RunLimits {
   readonly scratch: Scratch;
   /** The largest batch. */
   readonly batchSize: number;
+  /** Where this kernel's counters of a profile are; each thread has its own. None unless profiling. */
+  readonly counters?: Scratch;
 }
+
+/** A kernel's counters in a profile, each a float64: milliseconds of work and of waiting, list entries and elements. */
+export const COUNTERS = { work: 0, wait: 8, entries: 16, elements: 24, bytes: 64 } as const;
 
 /** Builds one kernel function; `body` writes its instructions. */
 export function buildKernel(features: HostFeatures, limits: RunLimits, body: (emitter: Emitter) => void) {
@@ -88,6 +93,7 @@ export class Emitter {
   /** The largest batch that the program takes. */
   readonly batchSize: number;
   readonly #scratch: Scratch;
+  readonly #counters: Scratch | undefined;
   readonly #pools: Pools;
   readonly #used: Record<LocalType, number> = { i32: 0, v128: 0, f32: 0, f64: 0, i64: 0 };
 
@@ -95,6 +101,7 @@ export class Emitter {
     this.features = features;
     this.batchSize = limits.batchSize;
     this.#scratch = limits.scratch;
+    this.#counters = limits.counters;
     this.thread = thread;
     this.threads = threads;
     this.batch = batch;
@@ -210,6 +217,21 @@ export class Emitter {
   /** Address of this thread's scratch memory, of the size that the op asked for. */
   scratch(): I32 {
     return this.i32(this.address(this.#scratch.address, [this.thread, this.#scratch.bytes]));
+  }
+
+  /** Where profiling, counts a list's entries, from `from` to `end`, among the elements that it was made of. */
+  countEntries(from: I32, end: I32, elements: I32 | number): void {
+    const counters = this.#counters;
+    if (!counters) return;
+    this.scope(() => {
+      const address = this.i32(this.address(counters.address, [this.thread, counters.bytes]));
+      const add = (offset: number, count: I32 | number) => {
+        const added = this.f64(f64.convert_i32_u(count));
+        f64.store({ offset }, address, f64.add(f64.load({ offset }, address), added));
+      };
+      add(COUNTERS.entries, this.i32(i32.shr_u(i32.sub(end, from), 2)));
+      add(COUNTERS.elements, elements);
+    });
   }
 
   /** Runs `body` on thread 0 only. */
