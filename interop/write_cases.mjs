@@ -73,6 +73,20 @@ const cases = {
       metrics: ["accuracy"],
     },
   },
+  // Keras drops other elements than this library, so there is nothing to compare in training.
+  dropout: {
+    shape: [8, 8, 1],
+    classes: 3,
+    layers: [
+      layers.conv2d({ filters: 4, kernelSize: 3, activation: "relu" }),
+      layers.dropout({ rate: 0.25 }),
+      layers.flatten(),
+      layers.dropout({ rate: 0.5, seed: 7 }),
+      layers.dense({ units: 3, activation: "softmax" }),
+    ],
+    compile: { loss: "categorical_crossentropy", optimizer: "adam", metrics: ["accuracy"] },
+    steps: 0,
+  },
   "not-compiled": { shape: [5], classes: 2, layers: [layers.dense({ units: 2, activation: "softmax" })] },
 };
 
@@ -99,7 +113,7 @@ for (const [name, test] of Object.entries(cases)) {
   expected.predictions = [...(await model.predict(x)).data];
   await model.save(join(folder, "model.h5"));
   expected.continued = [];
-  for (let step = 0; test.compile && step < 10; step++) {
+  for (let step = 0; test.compile && step < (test.steps ?? 10); step++) {
     expected.continued.push((await model.trainOnBatch(x.slice(8, 24), y.slice(8, 24))).loss);
   }
   await writeFile(join(folder, "expected.json"), JSON.stringify(expected));

@@ -22,6 +22,12 @@ export function positiveInteger(where: string, name: string, value: unknown): nu
   throw badArgument(where, name, "a positive integer", value);
 }
 
+/** A count that may be 0 and is exact: a seed, the number of an epoch. */
+export function wholeNumber(where: string, name: string, value: unknown): number {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+  throw badArgument(where, name, "an integer of at least 0", value);
+}
+
 /** A finite number in [min, max), or above min where `exclusive`. */
 export function numberIn(
   where: string,

@@ -25,9 +25,16 @@ function mix(values: readonly number[]): number {
   return hash | 0;
 }
 
+const mixSeed = (seed: number, path: readonly number[]) => mix([seed | 0, Math.floor(seed / 2 ** 32), ...path]);
+
+/** The seed that belongs to `seed` and `path`, for example the number of a layer: an integer of 32 bits, as Keras wants it. */
+export function seedFor(seed: number, ...path: number[]): number {
+  return mixSeed(seed, path) >>> 0;
+}
+
 /** The stream that belongs to `seed` and `path`, for example the number of a weight. */
 export function generator(seed: number, ...path: number[]): Generator {
-  const state = xoroshiro128plus(mix([seed | 0, Math.floor(seed / 2 ** 32), ...path]));
+  const state = xoroshiro128plus(mixSeed(seed, path));
   const uniform = () => uniformFloat64(state);
   return {
     uniform,

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { expectClose, randomData } from "../../test/helpers/kernels.ts";
 import { type BuiltNetwork, type NetworkOptions, networkOf } from "../../test/helpers/networks.ts";
 import { elementsOf, type Tensor } from "../kernels/op.ts";
-import { activation, conv2d, dense, flatten, maxPooling2d } from "../layers/index.ts";
+import { activation, conv2d, dense, dropout, flatten, maxPooling2d } from "../layers/index.ts";
 import { categoricalCrossentropy, sparseCategoricalCrossentropy } from "../losses.ts";
 import { Session } from "../model/session.ts";
 import { adam, sgd } from "../optimizers/index.ts";
@@ -44,7 +44,7 @@ function fillIn(runner: Runner, { network, initial }: BuiltNetwork): void {
 /** Runs all programs, the training step twice, on `batch` samples; what each leaves behind. */
 async function runAll(runner: Runner, built: BuiltNetwork, batch: number): Promise<Record<string, Float32Array>> {
   const { network } = built;
-  const { results, scalars, slots } = network.training;
+  const { results, scalars, slots, step } = network.training;
   const found: Record<string, Float32Array> = {};
   const keep = (name: string, tensor: Tensor, length?: number) => {
     found[name] = runner.view(tensor).slice(0, length) as Float32Array;
@@ -59,6 +59,7 @@ async function runAll(runner: Runner, built: BuiltNetwork, batch: number): Promi
   await run("evaluateStep");
   for (const iterations of [0, 1]) {
     runner.view(scalars).set({ ...built.optimizer, iterations }.stepScalars());
+    runner.view(step)[0] = iterations;
     await run("trainStep");
   }
   for (const tensor of [...network.parameters, ...slots.flat()]) keep(tensor.name, tensor);
@@ -101,6 +102,20 @@ const networks: Record<string, Omit<NetworkOptions, "optimizer">> = {
       conv2d({ filters: 9, kernelSize: 3, strides: 2, padding: "same", activation: "relu" }),
       conv2d({ filters: 10, kernelSize: 3, strides: 2, padding: "same", activation: "relu" }),
       ...end,
+    ],
+    loss: dense_,
+  },
+  "dropout behind each kind of layer": {
+    input: [7, 6, 2],
+    layers: [
+      conv2d({ filters: 4, kernelSize: 3, activation: "relu" }),
+      dropout({ rate: 0.3, seed: 1 }),
+      maxPooling2d(),
+      dropout({ rate: 0.2, seed: 2 ** 40 + 3 }),
+      flatten(),
+      dense({ units: 7, activation: "relu" }),
+      dropout({ rate: 0.5, seed: 3 }),
+      dense({ units: CLASSES, activation: "softmax" }),
     ],
     loss: dense_,
   },
@@ -182,6 +197,17 @@ test("convolution, bias, ReLU and pooling become one op", () => {
   expect(gradients.map(({ outputs }) => outputs)).toEqual([[], []]);
 });
 
+test("dropout does nothing but in training, and takes nothing then", () => {
+  const { network } = networkOf({ ...networks["dropout behind each kind of layer"]!, optimizer: sgd() });
+  const names = (program: Program) =>
+    buildPrograms(network)
+      .get(program)!
+      .map(({ op }) => op.name)
+      .filter((name) => name.startsWith("dropout"));
+  expect([names("forward"), names("evaluateStep")]).toEqual([[], []]);
+  expect(names("trainStep")).toEqual([...Array(3).fill("dropout"), ...Array(3).fill("dropoutGradient")]);
+});
+
 test("evaluating and predicting leave weights and optimizer state alone", async () => {
   const built = networkOf({ ...networks.LeNet!, optimizer: optimizers.sgd() });
   const session = await sessionFor(built);
@@ -227,6 +253,7 @@ test("random networks compute what the plain references compute", async () => {
       .map((options) => conv2d(options as never)),
     fc.record({ poolSize: size, strides: size, padding }).map((options) => maxPooling2d(options as never)),
     activations.map((name) => activation({ activation: name as never })),
+    fc.record({ rate: fc.constantFrom(0, 0.25, 1), seed: fc.nat() }).map(dropout),
   );
   const shape = fc.tuple(fc.integer({ min: 5, max: 9 }), fc.integer({ min: 5, max: 9 }), size);
   await fc.assert(

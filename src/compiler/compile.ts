@@ -117,7 +117,7 @@ export function buildPrograms(network: Network): Map<Program, readonly Node[]> {
 function persistentTensors({ input, inputBytes, inputDivisor, output, parameters, training }: Network): Tensor[] {
   const own = [input, inputBytes, inputDivisor, output, ...parameters];
   if (!training) return own;
-  return [...own, training.targets, training.scalars, training.results, ...training.slots.flat()];
+  return [...own, training.targets, training.scalars, training.step, training.results, ...training.slots.flat()];
 }
 
 /** The beginning of every program: the input is there as floats. */
@@ -129,7 +129,7 @@ function graphOf({ input, inputBytes, inputDivisor }: Network): Graph {
 
 function buildForward(network: Network): readonly Node[] {
   const graph = graphOf(network);
-  const result = network.forward(graph, network.input, false);
+  const result = network.forward(graph, network.input);
   const fused = findSparseInputs(fuse(graph.nodes, new Set([result])));
   return fused.map((node) => withOutput(node, result, network.output));
 }
@@ -142,7 +142,7 @@ function withOutput(node: Node, from: Tensor, to: Tensor): Node {
 
 function buildStep(network: Network, training: Training, update: boolean): readonly Node[] {
   const graph = graphOf(network);
-  const output = network.forward(graph, network.input, update);
+  const output = network.forward(graph, network.input, update ? training.step : undefined);
   const loss = training.loss(graph, output, training.targets);
   const metrics = training.metrics.map((metric) => metric(graph, output, training.targets));
   [loss.perSample, ...metrics].forEach((values, index) => {

@@ -32,6 +32,8 @@ export interface Training {
   readonly slots: readonly (readonly Tensor[])[];
   /** The optimizer's scalars for the coming step; state, shape (scalarCount). */
   readonly scalars: Tensor;
+  /** Number of updates made before the coming one, which random numbers are made of; state, int32, shape (1). */
+  readonly step: Tensor;
   /** Where the programs leave the sums over the batch: the loss, then each metric; state, shape (1 + metrics). */
   readonly results: Tensor;
 }
@@ -47,8 +49,8 @@ export interface InputTensors {
 }
 
 export interface Network extends InputTensors {
-  /** Builds the forward pass; `training` switches layers that behave otherwise then. Called once a program. */
-  forward(graph: GraphBuilder, input: Tensor, training: boolean): Tensor;
+  /** Builds the forward pass. Called once a program; in training with `Training.step`, for layers that behave otherwise then. */
+  forward(graph: GraphBuilder, input: Tensor, step?: Tensor): Tensor;
   /** Where the `forward` program leaves the network's output; batched. */
   readonly output: Tensor;
   /** The trainable weights, as state tensors. */

@@ -66,9 +66,11 @@ export function packTransposedPanel(
   });
 }
 
+/** The bytes of these lanes of 32 bits, 0 to 3 those of the first vector, 4 to 7 of the second: what a shuffle takes. */
+export const lanes = (...words: number[]) => words.flatMap((word) => [0, 1, 2, 3].map((byte) => word * 4 + byte));
+
 /** Transposes a 4 x 4 matrix of float32, given and returned as rows. */
 export function transpose(e: Emitter, [a, b, c, d]: readonly V128[]): V128[] {
-  const lanes = (...words: number[]) => words.flatMap((word) => [0, 1, 2, 3].map((byte) => word * 4 + byte));
   const mix = (order: number[], left: V128, right: V128) => e.v128(i8x16.shuffle(lanes(...order), left, right));
   const ab = mix([0, 4, 1, 5], a!, b!);
   const abHigh = mix([2, 6, 3, 7], a!, b!);

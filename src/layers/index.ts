@@ -2,6 +2,7 @@
 export { activation } from "./activation.ts";
 export { conv2d } from "./conv2d.ts";
 export { dense } from "./dense.ts";
+export { dropout } from "./dropout.ts";
 export { flatten } from "./flatten.ts";
 export { input } from "./input.ts";
 export { maxPooling2d } from "./max-pooling2d.ts";

@@ -26,8 +26,13 @@ export interface Layer {
   outputShape(input: Shape, where: string): Shape;
   /** The trainable weights, in Keras's order. */
   weights(input: Shape): readonly WeightSpec[];
-  /** Appends the layer's ops to a graph. */
-  lower(graph: GraphBuilder, x: Tensor, weights: readonly Tensor[], training: boolean): Tensor;
+  /**
+   * Appends the layer's ops to a graph. `step` is there in training only: the number of updates made before, state,
+   * int32, shape (1). With a seed it makes the random numbers of layers that need some.
+   */
+  lower(graph: GraphBuilder, x: Tensor, weights: readonly Tensor[], step?: Tensor): Tensor;
+  /** Has a layer that draws random numbers and was given no seed: the same layer with one. */
+  withSeed?(seed: number): Layer;
   /** What Keras's `get_config` gives, less what is the same for all layers. */
   getConfig(): Config;
 }

@@ -12,7 +12,7 @@ import { NDArray, sizeOf } from "../array.ts";
 import { UserError } from "../errors.ts";
 import { Sequential } from "../model/sequential.ts";
 import type { ActivationName } from "./activation-functions.ts";
-import { activation, conv2d, dense, flatten, input, maxPooling2d } from "./index.ts";
+import { activation, conv2d, dense, dropout, flatten, input, maxPooling2d } from "./index.ts";
 
 const activations: ActivationName[] = ["linear", "relu", "sigmoid", "softmax", "tanh"];
 const image = [6, 7, 2];
@@ -45,6 +45,9 @@ const cases: Record<string, LayerCase> = {
     input: image,
     output: [3, 4, 2],
   },
+  dropout: { layer: dropout({ rate: 0.4, seed: 3 }), input: [3, 4, 2], output: [3, 4, 2] },
+  "dropout of a vector": { layer: dropout({ rate: 0.25 }), input: [9], output: [9] },
+  "dropout of nothing": { layer: dropout({ rate: 0, seed: 0 }), input: [3, 4, 2], output: [3, 4, 2] },
   flatten: { layer: flatten(), input: [3, 2, 2], output: [12] },
   "flatten of a vector": { layer: flatten(), input: [4], output: [4] },
   "dense, no bias": { layer: dense({ units: 3, useBias: false }), input: [6], output: [3] },
@@ -75,6 +78,13 @@ test("input comes back from its config, Keras 2's too", () => {
   expect(layer.outputShape([], "layer")).toEqual([28, 28, 1]);
   expect(input(input.optionsOf(layer.getConfig())).getConfig()).toEqual(layer.getConfig());
   expect(input.optionsOf({ batch_input_shape: [null, 4] })).toEqual({ shape: [4] });
+});
+
+test("dropout is read from what Keras 3.15 and 2.13 write", () => {
+  const dtype = { module: "keras", class_name: "DTypePolicy", config: { name: "float32" }, registered_name: null };
+  const config = { name: "dropout", trainable: true, dtype, rate: 0.25, seed: null, noise_shape: null };
+  expect(dropout.optionsOf(config)).toEqual({ rate: 0.25 });
+  expect(dropout.optionsOf({ ...config, dtype: "float32", seed: 77 })).toEqual({ rate: 0.25, seed: 77 });
 });
 
 describe("options that make no sense are refused", () => {
@@ -126,6 +136,14 @@ describe("options that make no sense are refused", () => {
       () => input({ shape: 784 as never }),
       "input: shape must be an array of positive integers, got 784.",
     ],
+    ["a negative rate", () => dropout({ rate: -0.1 }), "dropout: rate must be a number from 0 to 1, got -0.1."],
+    ["a rate in percent", () => dropout({ rate: 25 }), "dropout: rate must be a number from 0 to 1, got 25."],
+    ["no rate", () => dropout({} as never), "dropout: rate must be a number from 0 to 1, got undefined."],
+    [
+      "a seed that is none",
+      () => dropout({ rate: 0.5, seed: 1.5 }),
+      "dropout: seed must be an integer of at least 0, got 1.5.",
+    ],
     ["an empty axis", () => input({ shape: [28, 0, 1] }), "input: shape must be a positive integer, got 0."],
   ];
   test.each(bad)("%s", (_, make, message) => expect(make).toThrow(new UserError(message)));
@@ -146,6 +164,11 @@ describe("a Keras config that asks for what we do not have is refused, not ignor
       "a regularizer",
       () => dense.optionsOf({ name: "d", kernel_regularizer: { class_name: "L2" } }),
       /"d": kernel_reg/,
+    ],
+    [
+      "noise that is shared",
+      () => dropout.optionsOf({ name: "d", noise_shape: [null, 1] }),
+      /"d": noise_shape \[null,1\]/,
     ],
     ["half precision", () => dense.optionsOf({ name: "d", dtype: "float16" }), /"d": dtype "float16"/],
     ["a frozen layer", () => flatten.optionsOf({ name: "f", trainable: false }), /"f": frozen/],

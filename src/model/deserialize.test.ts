@@ -166,8 +166,8 @@ describe("refused, by name:", () => {
     ["no layers", inModel(["config", "layers"], null), "the model's config has no list of layers"],
     [
       "an unknown layer",
-      inModel(layer(2, "class_name"), "Dropout"),
-      'layer "max_pooling2d" is a Dropout, which is not',
+      inModel(layer(2, "class_name"), "LayerNormalization"),
+      'layer "max_pooling2d" is a LayerNormalization, which is not',
     ],
     [
       "a class name that is none",

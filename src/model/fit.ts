@@ -22,7 +22,7 @@ export interface Steps {
   readonly results: Tensor;
   /** Names of the results: loss, then the metrics. */
   readonly names: readonly string[];
-  /** Writes the scalars of the coming update. */
+  /** Writes the scalars and the number of the coming update. */
   beforeUpdate(session: Session): void;
   /** Counts the update. */
   afterUpdate(): void;

@@ -1,5 +1,5 @@
 /** What users pass to a model besides data, and its checks. */
-import { badArgument, boolean, isConfig, positiveInteger, show } from "../arguments.ts";
+import { badArgument, boolean, isConfig, positiveInteger, show, wholeNumber } from "../arguments.ts";
 import type { NDArray } from "../array.ts";
 import { UserError } from "../errors.ts";
 import type { Layer } from "../layers/layer.ts";
@@ -13,7 +13,7 @@ export interface SequentialOptions {
   readonly layers?: readonly Layer[];
   /** Default "sequential". */
   readonly name?: string;
-  /** Decides the first weights and the order of the samples. Default: a new one for each model. */
+  /** Decides the first weights, the order of the samples and what dropout drops. Default: a new one for each model. */
   readonly seed?: number;
   /**
    * Round after each multiplication and each addition, for the same bits on every machine, instead of once after both
@@ -60,12 +60,6 @@ export interface FitOptions extends RunOptions {
   readonly restoreOnNaN?: boolean;
   /** Measure where the time goes: the history then has a `profile`. Costs next to nothing. Default false. */
   readonly profile?: boolean;
-}
-
-/** A count that may be 0 and is exact: a seed, the number of an epoch. */
-function wholeNumber(where: string, name: string, value: unknown): number {
-  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
-  throw new UserError(`${where}: ${name} must be an integer of at least 0, got ${show(value)}.`);
 }
 
 /** Checks the arguments of `new Sequential`, and fills in what was not given. */

@@ -13,7 +13,7 @@ import type { Layer } from "../layers/layer.ts";
 import { toLoss } from "../losses.ts";
 import { toMetric } from "../metrics.ts";
 import { type Optimizer, toOptimizer } from "../optimizers/index.ts";
-import { generator } from "../random.ts";
+import { generator, seedFor } from "../random.ts";
 import { writeFileAtomic } from "../runtime/files.ts";
 import type { History, Logs } from "./callbacks.ts";
 import { checkInputs, checkLengths, checkTargets, type Samples } from "./data.ts";
@@ -70,7 +70,8 @@ export class Sequential implements ModelState {
       this.variables.add(tensor, () => spec.initializer.create(spec.shape, random));
       return { name: spec.name, tensor };
     });
-    this.placed.push({ layer, name, inputShape, outputShape, weights });
+    const seeded = layer.withSeed?.(seedFor(this.#seed, this.placed.length)) ?? layer;
+    this.placed.push({ layer: seeded, name, inputShape, outputShape, weights });
     this.#forgetCompiled();
   }
 
@@ -151,6 +152,7 @@ export class Sequential implements ModelState {
       slots,
       targets: batchTensor("targets", target.shape, target.dtype),
       scalars: stateTensor("scalars", [optimizer.scalarCount]),
+      step: stateTensor("step", [1], "int32"),
       results: stateTensor("results", [1 + metrics.length]),
     };
   }
@@ -168,10 +170,10 @@ export class Sequential implements ModelState {
       ...inputTensors(this.inputShape),
       output,
       parameters: this.parameters,
-      forward: (graph, x, training) => {
+      forward: (graph, x, step) => {
         const tensors = (weights: PlacedLayer["weights"]) => weights.map(({ tensor }) => tensor);
         const lower = (value: Tensor, { layer, weights }: PlacedLayer) =>
-          layer.lower(graph, value, tensors(weights), training);
+          layer.lower(graph, value, tensors(weights), step);
         const result = this.placed.reduce(lower, x);
         // Layers that do nothing give the input itself, but the output has a place of its own.
         return result === x ? graph.apply(reshape, { shape: x.shape }, x) : result;
@@ -193,7 +195,7 @@ export class Sequential implements ModelState {
   }
 
   async #steps(where: string, options: RunOptions, samples: number, profile = false): Promise<Steps> {
-    const { optimizer, metrics, targets, scalars, results } = this.#compiled(where);
+    const { optimizer, metrics, targets, scalars, step, results } = this.#compiled(where);
     const batchSize = Math.min(positiveInteger(where, "batchSize", options.batchSize ?? 32), samples);
     const network = this.#network().training!;
     const request = { network, batchSize, threads: checkThreads(where, options.threads), profile };
@@ -209,7 +211,10 @@ export class Sequential implements ModelState {
       targets,
       results,
       names: ["loss", ...metrics.map(({ name }) => name)],
-      beforeUpdate: (session) => session.view(scalars).set(optimizer.stepScalars()),
+      beforeUpdate: (session) => {
+        session.view(scalars).set(optimizer.stepScalars());
+        session.view(step)[0] = optimizer.iterations;
+      },
       afterUpdate: () => {
         optimizer.iterations++;
       },

@@ -23,6 +23,7 @@ export interface Compiled {
   /** For each weight, in order, the optimizer's state. */
   readonly slots: readonly (readonly Tensor[])[];
   readonly scalars: Tensor;
+  readonly step: Tensor;
   readonly results: Tensor;
   readonly targets: Tensor;
 }

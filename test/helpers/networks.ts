@@ -48,9 +48,9 @@ export function networkOf({ input, layers, loss, optimizer, split = false }: Net
     ...inputTensors(input),
     output: batchTensor("output", shape),
     parameters,
-    forward: (graph: GraphBuilder, x: Tensor, training: boolean) => {
+    forward: (graph: GraphBuilder, x: Tensor, step?: Tensor) => {
       const builder = split ? splitting(graph) : graph;
-      return placed.reduce((value, { layer, tensors }) => layer.lower(builder, value, tensors, training), x);
+      return placed.reduce((value, { layer, tensors }) => layer.lower(builder, value, tensors, step), x);
     },
     training: {
       targets: batchTensor("targets", target.shape, target.dtype),
@@ -59,6 +59,7 @@ export function networkOf({ input, layers, loss, optimizer, split = false }: Net
       optimizer,
       slots: parameters.map(({ name, shape: size }) => optimizer.slotNames.map((s) => stateTensor(name + s, size))),
       scalars: stateTensor("scalars", [optimizer.scalarCount]),
+      step: stateTensor("step", [1], "int32"),
       results: stateTensor("results", [2]),
     },
   };
