@@ -32,12 +32,15 @@ export interface Case<Attributes> {
   readonly batch: number;
   readonly threads?: number;
   readonly relaxedSimd?: boolean;
+  /** Run the last thread first: what a thread writes outside of its share then shows. */
+  readonly reversed?: boolean;
 }
 
 const arrays = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
 
 /** What the emitted kernel leaves in its outputs and in its inputs. The threads run one after another. */
-export function runKernel<Attributes>({ op, attributes, inputs, batch, threads = 1, relaxedSimd }: Case<Attributes>) {
+export function runKernel<Attributes>({ op, attributes, inputs, batch, threads = 1, ...options }: Case<Attributes>) {
+  const { relaxedSimd, reversed = false } = options;
   const tensors = inputs.map((input, i): Tensor => ({ dtype: "float32", ...input, name: `input_${i}` }));
   const outputs = op.infer(attributes, tensors).map((type, i): Tensor => ({ ...type, name: `output_${i}` }));
   const node: Node = { op: op as Op<unknown>, attributes, inputs: tensors, outputs };
@@ -57,7 +60,11 @@ export function runKernel<Attributes>({ op, attributes, inputs, batch, threads =
   };
   for (const [i, tensor] of tensors.entries()) view(tensor).set(inputs[i]!.data);
   const run = instance.exports.forward as (thread: number, threads: number, batch: number) => void;
-  for (let thread = 0; thread < threads; thread++) run(thread, threads, batch);
+  const order = Array.from({ length: threads }, (_, thread) => (reversed ? threads - 1 - thread : thread));
+  for (const thread of order) run(thread, threads, batch);
+  // Behind a thread's scratch memory begins that of the next.
+  const behind = new Float32Array(memory.buffer, plan.scratch.address + threads * plan.scratch.bytes);
+  expect(behind.findIndex((value) => !Number.isNaN(value)), "written behind the scratch memory").toBe(-1);
   return {
     outputs: outputs.map((tensor) => view(tensor).slice()),
     inputs: tensors.map((tensor) => view(tensor).slice()),
@@ -102,7 +109,10 @@ export function expectMatchesReference<Attributes>(test: Case<Attributes>, toler
   };
   check(single);
   check(runKernel({ ...test, relaxedSimd: false }));
-  for (const threads of [2, 3]) expect(runKernel({ ...test, threads })).toEqual(single);
+  for (const threads of [2, 3]) {
+    expect(runKernel({ ...test, threads })).toEqual(single);
+    expect(runKernel({ ...test, threads, reversed: true })).toEqual(single);
+  }
 }
 
 /** Deterministic values between -1 and 1, a share of them exactly 0. */
