@@ -1,12 +1,14 @@
 /** The command line as a process: what it prints, writes and returns. */
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -206,9 +208,24 @@ describe("what is refused: exit 2, one line, nothing lost", () => {
     mkdirSync(at("folder.h5"));
     expectMistake(await lenet("train --out folder.h5"), "--out", "is a folder");
     expectMistake(await lenet("train --log absent/log.csv"), "--log", "does not exist");
-    expectMistake(await lenet("train --out a.h5 --log a.h5"), "--log");
     if (existsSync("/proc/self")) expectMistake(await lenet("train --out /proc/model.h5"), "--out", "/proc");
     expect(Date.now() - started).toBeLessThan(10_000);
+  });
+
+  test("a log that would overwrite what is read or saved, by whatever name", async () => {
+    const model = readFileSync(at("trained.h5"));
+    symlinkSync("trained.h5", at("symbolic.csv"));
+    linkSync(at("trained.h5"), at("hard.csv"));
+    symlinkSync(".", at("here"));
+    for (const log of ["trained.h5", "symbolic.csv", "hard.csv", "here/trained.h5"]) {
+      const outcome = await lenet(`${TRAIN} --epochs 1 --model trained.h5 --out b.h5 --log ${log}`);
+      expectMistake(outcome, `--log: ${log} is also the model that --model reads`);
+    }
+    expectMistake(await lenet("train --out a.h5 --log here/a.h5"), "is also where --out saves the model");
+    const labels = "small/train-labels-idx1-ubyte";
+    expectMistake(await lenet(`${TRAIN} --log ${labels}`), `--log: ${labels} is also the file train-labels`);
+    expect(readFileSync(at("trained.h5")).equals(model)).toBe(true);
+    expect(existsSync(at("b.h5"))).toBe(false);
   });
 
   test("files that are no models", async () => {

@@ -1,5 +1,5 @@
 /** Files that a command reads and writes: what is wrong with them is said before any work is done. */
-import { closeSync, openSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, openSync, realpathSync, statSync, unlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { UserError } from "../errors.ts";
@@ -34,6 +34,14 @@ export function checkWritable(option: string, path: string): void {
   } catch (error) {
     throw explainFileError(`${option}: cannot write in folder ${folder}`, error);
   }
+}
+
+/** Whether two paths lead to one file, by whatever links; a file that is not there yet is its name in its folder. */
+export function isSameFile(one: string, other: string): boolean {
+  const [first, second] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }));
+  if (first && second) return first.dev === second.dev && first.ino === second.ino;
+  const place = (path: string) => join(realpathSync(dirname(resolve(path))), basename(path));
+  return !first && !second && place(one) === place(other);
 }
 
 /** Checks that a model can be saved under a name. @throws UserError otherwise. */

@@ -1,10 +1,11 @@
 /** `lenet train`: the recipe. Loads, trains, saves, evaluates. */
-import { resolve } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { loadModel, optimizers, type Profile, type Sequential } from "../index.ts";
 import { CsvLog } from "./csv-log.ts";
 import { EXIT_DONE, EXIT_INTERRUPTED } from "./exit-codes.ts";
-import { checkModelName, checkWritable } from "./files.ts";
+import { checkModelName, checkWritable, isSameFile } from "./files.ts";
 import { type Interrupt, watchInterrupt } from "./interrupt.ts";
 import { buildLeNet, describeScore, loadMnist, type Mnist, type Samples, scoreModel } from "./lenet.ts";
 import type { TrainOptions } from "./options.ts";
@@ -13,14 +14,25 @@ import { JsonReporter, LineReporter, type Reporter, TerminalReporter } from "./r
 
 const write = (text: string) => void process.stdout.write(text);
 
+/** Writes a line to standard error. In a terminal the progress line stands where it would begin. */
+const warn = (line: string) => void process.stderr.write(`${process.stderr.isTTY ? "\n" : ""}${line}\n`);
+
+/** The log is written over what has its name, so this must not be anything else that the command needs. */
+function checkLog(log: string, { out, model, data }: TrainOptions): void {
+  checkWritable("--log", log);
+  const refuse = (use: string) => {
+    throw new UserError(`--log: ${log} is also ${use}; give the log another name.`);
+  };
+  if (isSameFile(log, out)) refuse("where --out saves the model");
+  if (model !== undefined && existsSync(model) && isSameFile(log, model)) refuse("the model that --model reads");
+  if (data === "mnist" || !existsSync(data)) return;
+  const file = readdirSync(data).find((name) => name.includes("-idx") && isSameFile(log, join(data, name)));
+  if (file !== undefined) refuse(`the file ${file} that --data reads`);
+}
+
 function checkOptions(options: TrainOptions): void {
   checkModelName("--out", options.out);
-  if (options.log !== undefined) {
-    if (resolve(options.log) === resolve(options.out)) {
-      throw new UserError(`--log: ${options.log} is also where --out saves the model; give it another name.`);
-    }
-    checkWritable("--log", options.log);
-  }
+  if (options.log !== undefined) checkLog(options.log, options);
   if (options.model !== undefined && options.conv2Padding !== undefined) {
     throw new UserError("--conv2-padding: a saved model (--model) has its own; leave one of the two options out.");
   }
