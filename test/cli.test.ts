@@ -1,9 +1,11 @@
 /** The command line as a process: what it prints, writes and returns. */
 import {
+  closeSync,
   existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -125,12 +127,37 @@ describe("train", () => {
     expect((await run.done).exitCode).toBe(130);
   });
 
-  test("a reader that goes away ends it quietly", async () => {
-    const run = startLenet([...TRAIN.split(" "), "--epochs", "1000", "--out", "piped.h5", "--json"], folder);
+  test("a reader that goes away costs nothing: it trains on, silently, and saves", async () => {
+    const run = startLenet([...TRAIN.split(" "), "--epochs", "4", "--out", "piped.h5", "--json"], folder);
     await run.until("stdout", '"epoch":1');
     run.child.stdout?.destroy();
     expect(await run.done).toMatchObject({ exitCode: 0, stderr: "" });
+    const whole = await lenet(`${TRAIN} --epochs 4 --out whole.h5 --json`);
+    const { test_loss } = JSON.parse((await lenet("evaluate piped.h5 --data small --json")).stdout);
+    expect(test_loss).toBeCloseTo(JSON.parse(whole.stdout.trimEnd().split("\n")[4] as string).test_loss, 5);
   });
+
+  test.runIf(existsSync("/dev/full"))(
+    "a full disk behind output or log is said in one line, and it saves",
+    async () => {
+      const full = openSync("/dev/full", "w");
+      const run = startLenet([...TRAIN.split(" "), "--out", "full.h5"], folder, full);
+      expect(await run.done).toMatchObject({
+        exitCode: 2,
+        stderr: "lenet: standard output: no space left on the disk.\n",
+      });
+      closeSync(full);
+      expect((await lenet("summary full.h5")).exitCode).toBe(0);
+
+      symlinkSync("/dev/full", at("full.csv"));
+      const outcome = await lenet(`${TRAIN} --out logged.h5 --log full.csv`);
+      expect(outcome.stderr).toMatch(
+        /^lenet: --log: [^\n]*full\.csv: no space left on the disk; [^\n]*goes on[^\n]*\n$/,
+      );
+      expect(outcome.exitCode).toBe(0);
+      expect(outcome.stdout).toContain("Saved to logged.h5");
+    },
+  );
 });
 
 describe("evaluate", () => {

@@ -82,7 +82,7 @@ async function fitModel(
   const { epochs, batchSize, stepsPerEpoch, threads, seed, shuffle, profile = false } = options;
   const whole = Math.ceil(train.x.length / batchSize);
   const reporter = createReporter(options, Math.min(stepsPerEpoch ?? whole, whole));
-  const log = options.log === undefined ? undefined : new CsvLog(options.log);
+  const log = options.log === undefined ? undefined : new CsvLog(options.log, warn);
   try {
     const history = await model.fit(train.x, train.y, {
       batchSize,
@@ -124,9 +124,7 @@ export async function train(options: TrainOptions): Promise<number> {
   const model = await createModel(options);
   const data: { train: Samples | undefined; readonly test: Samples } = await loadMnist(options.data, model);
   const interrupt = watchInterrupt(() => {
-    // In a terminal the progress line stands where this would begin.
-    const start = process.stderr.isTTY ? "\n" : "";
-    process.stderr.write(`${start}lenet: interrupted; finishing the step and saving (Ctrl-C again ends at once).\n`);
+    warn("lenet: interrupted; finishing the step and saving (Ctrl-C again ends after the step, without saving).");
   });
   try {
     const profile = await fitModel(model, data as Mnist, options, interrupt);

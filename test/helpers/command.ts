@@ -19,13 +19,13 @@ export interface Running {
   readonly done: Promise<Outcome>;
 }
 
-/** Starts `lenet` with these arguments in a folder. */
-export function startLenet(args: readonly string[], cwd: string): Running {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+/** Starts `lenet` with these arguments in a folder; `stdout` may be an open file. */
+export function startLenet(args: readonly string[], cwd: string, stdout: "pipe" | number = "pipe"): Running {
+  const child: ChildProcess = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ["ignore", stdout, "pipe"] });
   const output = { stdout: "", stderr: "" };
   const waiting: { stream: "stdout" | "stderr"; text: string; resolve: () => void }[] = [];
   for (const stream of ["stdout", "stderr"] as const) {
-    child[stream].setEncoding("utf8").on("data", (text: string) => {
+    child[stream]?.setEncoding("utf8").on("data", (text: string) => {
       output[stream] += text;
       for (const wait of waiting) if (wait.stream === stream && output[stream].includes(wait.text)) wait.resolve();
     });
