@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import ts from "typescript";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const library = new URL("../dist/index.js", import.meta.url).href;
@@ -18,8 +19,10 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 async function runExample(index: number): Promise<string> {
-  const code = (examples[index] as string)
-    .replace('from "lenet"', `from ${JSON.stringify(library)}`)
+  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
+  const code = ts
+    .transpileModule(examples[index] as string, { compilerOptions })
+    .outputText.replace('from "lenet"', `from ${JSON.stringify(library)}`)
     .replace("epochs: 10", "epochs: 1, stepsPerEpoch: 3");
   const file = join(folder, `example-${index}.mjs`);
   writeFileSync(file, code);

@@ -28,14 +28,14 @@ import {
   type RunOptions,
   type SequentialOptions,
 } from "./options.ts";
-import type { Compiled, ModelState, PlacedLayer } from "./state.ts";
+import type { Compiled, PlacedLayer } from "./state.ts";
 import { formatSummary } from "./summary.ts";
 import { Variables } from "./variables.ts";
 
 /** Whose steps an optimizer counts. */
 const owners = new WeakMap<Optimizer, Sequential>();
 
-export class Sequential implements ModelState {
+export class Sequential {
   readonly name: string;
   /** Set it in a callback to end training after the step that is under way. */
   stopTraining = false;
