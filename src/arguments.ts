@@ -1,14 +1,70 @@
 /** Checks of what users pass, made once, at the door. Each throws a UserError that says what, expected and received. */
 import { UserError } from "./errors.ts";
 
-/** How a value reads in a message. */
+const LONGEST = 80;
+
+/** How a value reads in a message: short, whatever it is. */
 export function show(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value === "object" && value !== null) {
-    const text = JSON.stringify(value) ?? String(value);
-    return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+  const text = describe(value, 3);
+  return text.length > LONGEST ? `${text.slice(0, LONGEST - 3)}...` : text;
+}
+
+/** Like JSON, but arrays of data by type and shape, and of the rest only as much as is shown. */
+function describe(value: unknown, depth: number): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, LONGEST));
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "function") return `function ${value.name}`.trimEnd();
+  if (typeof value !== "object" || value === null) return String(value);
+  const className = Object.getPrototypeOf(value)?.constructor?.name ?? "Object";
+  if (ArrayBuffer.isView(value)) return `${className} of ${(value as Uint8Array).length ?? value.byteLength} elements`;
+  const { shape } = value as { shape?: unknown };
+  if (className === "NDArray" && Array.isArray(shape)) return `NDArray of shape (${shape.join(", ")})`;
+  if (depth === 0) return Array.isArray(value) ? "[...]" : "{...}";
+  if (Array.isArray(value)) return `[${value.slice(0, LONGEST).map((item) => describe(item, depth - 1))}]`;
+  if (className !== "Object") return className;
+  const entries = Object.entries(value).slice(0, LONGEST);
+  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${describe(item, depth - 1)}`)}}`;
+}
+
+/**
+ * Refuses options that are not objects or that have keys which nobody reads.
+ *
+ * @throws UserError naming the key, and the one that was probably meant
+ */
+export function onlyKnown(where: string, options: unknown, known: readonly string[]): void {
+  if (!isConfig(options)) throw badArgument(where, "the options", `an object with ${known.join(", ")}`, options);
+  for (const key of Object.keys(options)) {
+    if (known.includes(key)) continue;
+    const close = nearest(key, known);
+    const hint = close === undefined ? `known are ${known.join(", ")}` : `did you mean ${close}?`;
+    throw new UserError(`${where}: option ${show(key)} is unknown; ${hint}${close === undefined ? "." : ""}`);
   }
-  return String(value);
+}
+
+/** The candidate that a misspelt word stands for; `batch_size` is `batchSize`. */
+function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const plain = (text: string) => text.replaceAll("_", "").toLowerCase();
+  const ranked = candidates
+    .map((candidate) => ({ candidate, distance: editDistance(plain(word), plain(candidate)) }))
+    .sort((a, b) => a.distance - b.distance);
+  const [best] = ranked;
+  return best && best.distance < word.length && best.distance <= Math.max(2, word.length / 4)
+    ? best.candidate
+    : undefined;
+}
+
+/** Insertions, deletions and replacements between two words (Levenshtein 1966). */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const replaced = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[to.length]!;
 }
 
 /** The error for an argument that is not what was expected. */

@@ -1,5 +1,5 @@
 /** Losses. https://keras.io/api/losses/ */
-import { boolean, type Config, isConfig, show } from "./arguments.ts";
+import { boolean, type Config, isConfig, onlyKnown, show } from "./arguments.ts";
 import { formatShape } from "./array.ts";
 import type { LoweredLoss } from "./compiler/network.ts";
 import { UserError } from "./errors.ts";
@@ -28,6 +28,7 @@ export interface CrossEntropyOptions {
 }
 
 function crossEntropyLoss(name: string, className: string, sparse: boolean, options: CrossEntropyOptions): Loss {
+  onlyKnown(name, options, ["fromLogits"]);
   const fromLogits = boolean(name, "fromLogits", options.fromLogits ?? false);
   return {
     name,

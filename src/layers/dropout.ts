@@ -34,6 +34,6 @@ export const dropout: LayerType<DropoutOptions> = defineLayer<DropoutOptions>(
   (config) => {
     refuseUnsupported("Dropout", config, { noise_shape: null });
     const { rate, seed } = config;
-    return { rate, ...(seed !== null && seed !== undefined && { seed }) } as DropoutOptions;
+    return { rate, seed: seed ?? undefined } as DropoutOptions;
   },
 );

@@ -2,7 +2,7 @@
  * What a layer is: its configuration, the shapes of its output and weights, and the ops that it lowers to. A layer holds
  * no state; the model that it is added to names it and owns its weights. Shapes leave the batch dimension out.
  */
-import type { Config } from "../arguments.ts";
+import { type Config, onlyKnown } from "../arguments.ts";
 import type { Initializer } from "../initializers.ts";
 import type { GraphBuilder, Shape, Tensor } from "../kernels/op.ts";
 
@@ -57,10 +57,16 @@ export function defineLayer<Options extends LayerOptions>(
   create: (options: Options) => Omit<Layer, "className" | "name">,
   optionsOf: (config: Config) => Options,
 ): LayerType<Options> {
-  const factory = (options: Options = {} as Options): Layer => ({
-    className,
-    ...(options.name !== undefined && { name: options.name }),
-    ...create(options),
-  });
+  // The options that a Keras config has are all there are.
+  const known = ["name", ...Object.keys(optionsOf({}) as object)];
+  const where = className.replace(/^[A-Z](?=[a-z])/, (first) => first.toLowerCase()).replace(/D$/, "d");
+  const factory = (options: Options = {} as Options): Layer => {
+    onlyKnown(where === "inputLayer" ? "input" : where, options, known);
+    return {
+      className,
+      ...(options.name !== undefined && { name: options.name }),
+      ...create(options),
+    };
+  };
   return Object.assign(factory, { className, optionsOf });
 }

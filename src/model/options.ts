@@ -1,5 +1,5 @@
 /** What users pass to a model besides data, and its checks. */
-import { badArgument, boolean, isConfig, positiveInteger, show, wholeNumber } from "../arguments.ts";
+import { badArgument, boolean, isConfig, onlyKnown, positiveInteger, show, wholeNumber } from "../arguments.ts";
 import type { NDArray } from "../array.ts";
 import { UserError } from "../errors.ts";
 import type { Layer } from "../layers/layer.ts";
@@ -37,7 +37,7 @@ export type Dataset = readonly [x: NDArray, y: NDArray];
 export interface RunOptions {
   /** Samples a step; default 32. */
   readonly batchSize?: number;
-  /** Default: as many as there are processors, at most 16. */
+  /** At most 64. Default: as many as there are processors, at most 16. */
   readonly threads?: number;
   /** Ends the run after the step that is under way; the promise then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -65,7 +65,9 @@ export interface FitOptions extends RunOptions {
 /** Checks the arguments of `new Sequential`, and fills in what was not given. */
 export function checkModel(first: unknown, second: SequentialOptions) {
   const options = Array.isArray(first) || first === undefined ? second : (first as SequentialOptions);
-  if (!isConfig(options)) throw badArgument("Sequential", "layers", "an array of layers", first);
+  const isOptions = isConfig(options) && [Object.prototype, null].includes(Object.getPrototypeOf(options));
+  if (!isOptions) throw badArgument("Sequential", "layers", "an array of layers", first);
+  onlyKnown("Sequential", options, ["layers", "name", "seed", "strict"]);
   const layers = Array.isArray(first) ? first : (options.layers ?? []);
   if (!Array.isArray(layers)) throw badArgument("Sequential", "layers", "an array of layers", layers);
   const { name = "sequential", seed = freshSeed(), strict = false } = options;
@@ -77,8 +79,28 @@ export function checkModel(first: unknown, second: SequentialOptions) {
   };
 }
 
+/** Each thread has memory of its own, and more than this help no batch. */
+const MOST_THREADS = 64;
+
+const RUN_OPTIONS = ["batchSize", "threads", "signal"];
+const FIT_OPTIONS = [
+  ...RUN_OPTIONS,
+  ...["epochs", "initialEpoch", "stepsPerEpoch", "shuffle", "seed", "validationData", "callbacks", "restoreOnNaN"],
+  "profile",
+];
+
+/** Checks the options that all runs have. */
+export function checkRunOptions(where: string, options: RunOptions, known: readonly string[] = RUN_OPTIONS): void {
+  onlyKnown(where, options, known);
+  const { signal } = options;
+  if (signal !== undefined && typeof signal?.throwIfAborted !== "function") {
+    throw badArgument(where, "signal", "an AbortSignal", signal);
+  }
+}
+
 /** Checks `fit`'s options, and fills in what was not given. */
 export function checkFitOptions(options: FitOptions, seed: number) {
+  checkRunOptions("fit", options, FIT_OPTIONS);
   const { stepsPerEpoch, validationData, callbacks = [] } = options;
   if (stepsPerEpoch !== undefined) positiveInteger("fit", "stepsPerEpoch", stepsPerEpoch);
   if (validationData !== undefined && !(Array.isArray(validationData) && validationData.length === 2)) {
@@ -102,7 +124,8 @@ export function checkFitOptions(options: FitOptions, seed: number) {
 
 /** Checks the number of threads; undefined where none is asked for. */
 export function checkThreads(where: string, threads: number | undefined): number | undefined {
-  return threads === undefined ? undefined : positiveInteger(where, "threads", threads);
+  if (threads === undefined || positiveInteger(where, "threads", threads) <= MOST_THREADS) return threads;
+  throw badArgument(where, "threads", `at most ${MOST_THREADS}`, threads);
 }
 
 /** Checks the name of a model. */

@@ -2,7 +2,7 @@
  * The model: a chain of layers with their weights, and what one does with it. The loops are in `fit.ts`, the state in
  * `variables.ts`, Keras's formats in `serialize.ts`. https://keras.io/api/models/sequential/
  */
-import { badArgument, isConfig, positiveInteger, show } from "../arguments.ts";
+import { badArgument, isConfig, onlyKnown, positiveInteger, show } from "../arguments.ts";
 import { formatShape, NDArray } from "../array.ts";
 import { batchTensor, inputTensors, stateTensor } from "../compiler/graph.ts";
 import type { Network } from "../compiler/network.ts";
@@ -23,6 +23,7 @@ import {
   checkFitOptions,
   checkLayer,
   checkModel,
+  checkRunOptions,
   checkThreads,
   type FitOptions,
   type RunOptions,
@@ -125,6 +126,7 @@ export class Sequential {
   compile(options: CompileOptions): void {
     this.#first("compile");
     if (!isConfig(options)) throw badArgument("compile", "the options", "{ loss, optimizer, metrics }", options);
+    onlyKnown("compile", options, ["loss", "optimizer", "metrics"]);
     const { loss: lossOption, optimizer: optimizerOption = "adam", metrics: names = [] } = options;
     const loss = toLoss(lossOption);
     const optimizer = toOptimizer(optimizerOption);
@@ -277,6 +279,7 @@ export class Sequential {
    * @returns the batch's mean loss and metrics, before the update
    */
   async trainOnBatch(x: NDArray, y: NDArray, options: Omit<RunOptions, "batchSize"> = {}): Promise<Logs> {
+    checkRunOptions("trainOnBatch", options, ["threads", "signal"]);
     const samples = this.#samples("trainOnBatch", x, y);
     const { count } = samples;
     const steps = await this.#steps("trainOnBatch", { ...options, batchSize: count }, count);
@@ -292,6 +295,7 @@ export class Sequential {
    * @returns `loss`, and each metric by its name
    */
   async evaluate(x: NDArray, y: NDArray, options: RunOptions = {}): Promise<Logs> {
+    checkRunOptions("evaluate", options);
     const samples = this.#samples("evaluate", x, y);
     const steps = await this.#steps("evaluate", options, samples.count);
     const batchSize = options.batchSize ?? 32;
@@ -302,6 +306,7 @@ export class Sequential {
    * Outputs (n, …) for inputs (n, …). https://keras.io/api/models/model_training_apis/#predict-method
    */
   async predict(x: NDArray, options: RunOptions = {}): Promise<NDArray<"float32">> {
+    checkRunOptions("predict", options);
     this.#first("predict");
     const inputs = checkInputs("predict", x, this.inputShape, this.placed[1]!.name);
     const batchSize = positiveInteger("predict", "batchSize", options.batchSize ?? 32);

@@ -1,4 +1,4 @@
-import { numberIn } from "../arguments.ts";
+import { numberIn, onlyKnown } from "../arguments.ts";
 import { adamUpdate } from "../kernels/adam.ts";
 import { learningRateOf, type Optimizer } from "./optimizer.ts";
 
@@ -17,6 +17,7 @@ const { fround } = Math;
 
 /** Adam (Kingma & Ba 2015) with Keras's defaults. https://keras.io/api/optimizers/adam/ */
 export function adam(options: AdamOptions = {}): Optimizer {
+  onlyKnown("adam", options, ["learningRate", "beta1", "beta2", "epsilon"]);
   const decay = (name: "beta1" | "beta2", fallback: number) =>
     numberIn("adam", name, options[name] ?? fallback, { min: 0, below: 1, expected: "a number from 0 to below 1" });
   const beta1 = decay("beta1", 0.9);

@@ -1,4 +1,4 @@
-import { boolean, numberIn } from "../arguments.ts";
+import { boolean, numberIn, onlyKnown } from "../arguments.ts";
 import { sgdUpdate } from "../kernels/sgd.ts";
 import { learningRateOf, type Optimizer } from "./optimizer.ts";
 
@@ -13,6 +13,7 @@ export interface SgdOptions {
 
 /** Stochastic gradient descent with Keras's defaults. https://keras.io/api/optimizers/sgd/ */
 export function sgd(options: SgdOptions = {}): Optimizer {
+  onlyKnown("sgd", options, ["learningRate", "momentum", "nesterov"]);
   const range = { min: 0, below: 1 + Number.EPSILON, expected: "a number from 0 to 1" };
   const momentum = numberIn("sgd", "momentum", options.momentum ?? 0, range);
   const nesterov = boolean("sgd", "nesterov", options.nesterov ?? false);
