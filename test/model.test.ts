@@ -74,6 +74,30 @@ describe("fit", () => {
     expect(fitted.optimizer!.iterations).toBe(1 + 3);
   });
 
+  test("with stepsPerEpoch an epoch goes on where the one before ended, and ends where the data does, as in Keras", async () => {
+    const steps = { batchSize: 8, shuffle: false, threads: 1 };
+    const [fitted, byHand] = [compiledNet(), compiledNet()];
+    const seen: number[][] = [];
+    const callback = {
+      onEpochBegin: () => void seen.push([]),
+      onBatchEnd: (batch: number) => void seen.at(-1)!.push(batch),
+    };
+    // Three batches are two epochs, of two and of one; the third begins with the data.
+    await fitted.fit(x, y, { ...steps, epochs: 3, stepsPerEpoch: 2, callbacks: [callback] });
+    expect(seen).toEqual([[0, 1], [0], [0, 1]]);
+    await byHand.fit(x, y, { ...steps });
+    await byHand.fit(x.slice(0, 16), y.slice(0, 16), { ...steps });
+    expect(fitted.getWeights()).toEqual(byHand.getWeights());
+  });
+
+  test("shuffled, too, every sample has its turn before any has it again", async () => {
+    const [parts, whole] = [compiledNet(), compiledNet()];
+    const steps = { batchSize: 8, threads: 1, seed: 3 };
+    await parts.fit(x, y, { ...steps, epochs: 3, stepsPerEpoch: 1 });
+    await whole.fit(x, y, { ...steps, epochs: 1 });
+    expect(parts.getWeights()).toEqual(whole.getWeights());
+  });
+
   test("initialEpoch goes on where another fit ended", async () => {
     const [whole, halves] = [compiledNet(), compiledNet()];
     const all = await whole.fit(x, y, { ...options, epochs: 4 });

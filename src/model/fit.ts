@@ -72,6 +72,36 @@ class Means {
   }
 }
 
+/**
+ * The way through the data, pass after pass, each in an order of its own where they are shuffled. With `stepsPerEpoch` an
+ * epoch goes on where the one before ended, and ends early where the pass does, as in Keras
+ * (keras/src/trainers/epoch_iterator.py).
+ */
+class Course {
+  readonly #count: number;
+  readonly #plan: Plan;
+  #start = 0;
+  #order: Uint32Array | undefined;
+
+  constructor(count: number, plan: Plan) {
+    this.#count = count;
+    this.#plan = plan;
+  }
+
+  /** The batches of an epoch; the order of a pass is that of the epoch which begins it. */
+  *epoch(epoch: number): Iterable<Batch> {
+    const { batchSize, stepsPerEpoch = Number.POSITIVE_INFINITY, shuffle, seed } = this.#plan;
+    if (this.#start === 0 && shuffle) this.#order = permutation(this.#count, seed, epoch);
+    for (let step = 0; step < stepsPerEpoch && this.#start < this.#count; step++) {
+      const start = this.#start;
+      const count = Math.min(batchSize, this.#count - start);
+      this.#start += count;
+      yield { start, count, order: this.#order };
+    }
+    if (this.#start >= this.#count) this.#start = 0;
+  }
+}
+
 /** When the event loop last had its turn: one time for all loops, of which each may be short. */
 let lastTurn = 0;
 
@@ -96,10 +126,11 @@ export async function trainStep(steps: Steps, { x, y }: Samples, batch: Batch): 
 
 export async function trainingLoop(steps: Steps, samples: Samples, plan: Plan): Promise<History> {
   const history: History = { epoch: [], history: {} };
+  const course = new Course(samples.count, plan);
   for (const callback of plan.callbacks) await callback.onTrainBegin?.();
   for (let epoch = plan.initialEpoch; epoch < plan.epochs && !plan.isStopped(); epoch++) {
     for (const callback of plan.callbacks) await callback.onEpochBegin?.(epoch);
-    const logs = await trainEpoch(steps, samples, plan, epoch);
+    const logs = await trainEpoch(steps, samples, plan, epoch, course);
     if (plan.validation) {
       const { batchSize, signal } = plan;
       Object.assign(logs, await evaluationLoop(steps, plan.validation, { batchSize, signal, prefix: "val_" }));
@@ -116,24 +147,22 @@ export async function trainingLoop(steps: Steps, samples: Samples, plan: Plan): 
   return history;
 }
 
-async function trainEpoch(steps: Steps, samples: Samples, plan: Plan, epoch: number): Promise<Logs> {
-  const { batchSize, callbacks, signal } = plan;
-  const order = plan.shuffle ? permutation(samples.count, plan.seed, epoch) : undefined;
-  const available = Math.ceil(samples.count / batchSize);
-  const count = Math.min(plan.stepsPerEpoch ?? available, available);
+async function trainEpoch(steps: Steps, samples: Samples, plan: Plan, epoch: number, course: Course): Promise<Logs> {
+  const { callbacks, signal } = plan;
   const means = new Means(steps.names);
-  for (let batch = 0; batch < count; batch++) {
+  let batch = 0;
+  for (const part of course.epoch(epoch)) {
     signal?.throwIfAborted();
     for (const callback of callbacks) await callback.onBatchBegin?.(batch);
-    const start = batch * batchSize;
-    const size = Math.min(batchSize, samples.count - start);
-    const sums = await trainStep(steps, samples, { start, count: size, order });
+    const size = part.count;
+    const sums = await trainStep(steps, samples, part);
     if (!Number.isFinite(sums[0])) {
       plan.onNotANumber();
       throw notANumber(`fit: at epoch ${epoch + 1}, step ${batch + 1}, the loss`, sums[0]! / size);
     }
     means.add(sums, size);
     for (const callback of callbacks) await callback.onBatchEnd?.(batch, means.logs());
+    batch++;
     await turn();
     if (plan.isStopped()) break;
   }

@@ -48,7 +48,7 @@ export interface FitOptions extends RunOptions {
   readonly epochs?: number;
   /** The epoch to begin with, counted from 0; default 0. */
   readonly initialEpoch?: number;
-  /** At most this many steps of each epoch. */
+  /** Ends each epoch after this many steps; the next goes on where it ended, and ends where the data does. */
   readonly stepsPerEpoch?: number;
   /** A new order of the samples for each epoch; default true. */
   readonly shuffle?: boolean;
