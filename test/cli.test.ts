@@ -16,6 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { layers, losses, Sequential } from "../src/index.ts";
 import { type Outcome, runLenet, startLenet, writeSmallMnist } from "./helpers/command.ts";
 import { inkOf, jpegOf, mnistDigit, mnistLabel, paint, pngOf } from "./helpers/pictures.ts";
 
@@ -197,6 +198,24 @@ describe("predict", () => {
     expect(asText.stdout).toMatch(/^native\.png: 1 {2}\(0: \d\.\d{4}, .*, 9: \d\.\d{4}\)\n$/);
   });
 
+  test("a model of logits gives probabilities; one of another width is refused", async () => {
+    const last = (units: number) => [
+      layers.input({ shape: [28, 28, 1] }),
+      layers.flatten(),
+      layers.dense({ units, kernelInitializer: "heNormal" }),
+    ];
+    const model = new Sequential(last(10), { seed: 1 });
+    model.compile({ loss: losses.sparseCategoricalCrossentropy({ fromLogits: true }) });
+    await model.save(at("logits.h5"));
+    await new Sequential(last(3)).save(at("three.h5"));
+    writeFileSync(at("digit.png"), pngOf(mnistDigit(0)));
+    const outcome = await lenet("predict logits.h5 digit.png --json");
+    const { probabilities } = JSON.parse(outcome.stdout) as { probabilities: number[] };
+    expect(probabilities.reduce((sum, value) => sum + value)).toBeCloseTo(1, 10);
+    expect(Math.min(...probabilities)).toBeGreaterThan(0);
+    expectMistake(await lenet("predict three.h5 digit.png"), "three.h5", "gives 10 values", "gives 3");
+  });
+
   test("a picture that is none, is missing, or is blank: named, and nothing printed for the others", async () => {
     writeFileSync(at("good.png"), pngOf(mnistDigit(0)));
     writeFileSync(at("notes.txt"), "not a picture");
@@ -276,6 +295,22 @@ describe("what is refused: exit 2, one line, nothing lost", () => {
       writeSmallMnist(at("wrong"), 64, 32);
       writeFileSync(at("wrong", name), change(readFileSync(at("wrong", name))));
     };
+    const replace = (bytes: Buffer, at: number, ...values: number[]) =>
+      Buffer.from(bytes).fill(Buffer.from(values), at, at + values.length);
+    spoil("train-images-idx3-ubyte", (bytes) => replace(bytes, 8, 0, 0, 0, 56, 0, 0, 0, 14));
+    const testImages = readFileSync(at("wrong", "t10k-images-idx3-ubyte"));
+    writeFileSync(at("wrong", "t10k-images-idx3-ubyte"), replace(testImages, 8, 0, 0, 0, 56, 0, 0, 0, 14));
+    expectMistake(
+      await lenet("train --data wrong"),
+      "wrong/train-images-idx3-ubyte: expected images of 28x28, got 56x14",
+    );
+    spoil("t10k-labels-idx1-ubyte", (bytes) => replace(bytes, 8 + 3, 10));
+    expectMistake(
+      await lenet("train --data wrong"),
+      "wrong/t10k-labels-idx1-ubyte: expected labels from 0 to 9, got 10",
+    );
+    writeSmallMnist(at("wrong"), 0, 32);
+    expectMistake(await lenet("train --data wrong"), "wrong/train-images-idx3-ubyte: expected at least one image");
     const withMagic = (bytes: Buffer) => Buffer.concat([Buffer.from([1, 2, 3, 4]), bytes.subarray(4)]);
     expectMistake(await lenet("train --data absent"), "absent");
     expectMistake(await lenet("train --data bare"), "bare", "train-images-idx3-ubyte");

@@ -1,8 +1,10 @@
 /** The recipe: LeNet, and MNIST as it is trained on. */
 import { resolve } from "node:path";
+import { UserError } from "../errors.ts";
 import { datasets, layers, type NDArray, type RunOptions, Sequential, toCategorical } from "../index.ts";
 
-const CLASSES = 10;
+/** One a digit. */
+export const CLASSES = 10;
 
 /** The recipe's network, not compiled. Its initial weights are a function of the seed. */
 export function buildLeNet(conv2Padding: "same" | "valid", seed: number): Sequential {
@@ -45,13 +47,31 @@ export interface Mnist {
  */
 export async function loadMnist(data: string, model: Sequential): Promise<Mnist> {
   const options = data === "mnist" ? {} : { directory: resolve(data) };
-  const [[xTrain, yTrain], [xTest, yTest]] = await datasets.mnist.loadData(options);
+  const [train, test] = await datasets.mnist.loadData(options);
+  for (const [set, images, labels] of [
+    ["train", ...train],
+    ["t10k", ...test],
+  ] as const) {
+    checkDigits(`${data}/${set}`, images, labels);
+  }
   const isSparse = model.compiled?.loss.sparse === true;
   const prepare = (x: NDArray, y: NDArray): Samples => ({
     x: scaleImages(x),
     y: isSparse ? y : toCategorical(y, CLASSES),
   });
-  return { train: prepare(xTrain, yTrain), test: prepare(xTest, yTest) };
+  return { train: prepare(...train), test: prepare(...test) };
+}
+
+/** Checks what IDX files cannot say: that the images are of the recipe's size, and the labels digits. */
+function checkDigits(files: string, images: NDArray, labels: NDArray): void {
+  const refuse = (kind: string, expected: string, received: string) => {
+    throw new UserError(`--data: ${files}-${kind}-ubyte: expected ${expected}, got ${received}.`);
+  };
+  const [count, height, width] = images.shape;
+  if (count === 0) refuse("images-idx3", "at least one image", "none");
+  if (height !== 28 || width !== 28) refuse("images-idx3", "images of 28x28", `${height}x${width}`);
+  const wrong = labels.data.findIndex((label) => label >= CLASSES);
+  if (wrong >= 0) refuse("labels-idx1", "labels from 0 to 9", `${labels.data[wrong]} at position ${wrong}`);
 }
 
 export interface Score {

@@ -2,10 +2,10 @@
 import { UserError } from "../errors.ts";
 import { decodeImage } from "../image/decode.ts";
 import { prepareDigit } from "../image/digit.ts";
-import { loadModel, NDArray } from "../index.ts";
+import { loadModel, NDArray, type Sequential } from "../index.ts";
 import { EXIT_DONE } from "./exit-codes.ts";
 import { readBytes } from "./files.ts";
-import { scaleImages } from "./lenet.ts";
+import { CLASSES, scaleImages } from "./lenet.ts";
 import type { PredictOptions } from "./options.ts";
 
 const FIELD = 28 * 28;
@@ -19,6 +19,27 @@ async function readDigits(paths: readonly string[]): Promise<NDArray<"uint8">> {
     batch.set(prepareDigit(image, path).data, index * FIELD);
   }
   return new NDArray(batch, [paths.length, 28, 28, 1]);
+}
+
+/** A model of ten outputs; they are logits where the loss that it was trained with takes logits. */
+async function loadClassifier(path: string): Promise<{ model: Sequential; givesLogits: boolean }> {
+  // What it was trained with matters only for its logits, and may be something that cannot be trained further here.
+  const model = await loadModel(path, { optimizerState: false }).catch(() => loadModel(path, { compile: false }));
+  const { inputShape, outputShape } = model;
+  if (inputShape.join() !== "28,28,1" || outputShape.join() !== String(CLASSES)) {
+    throw new UserError(
+      `${path}: expected a model that takes 28x28x1 and gives ${CLASSES} values, one a digit; it takes ` +
+        `${inputShape.join("x")} and gives ${outputShape.join("x")}.`,
+    );
+  }
+  return { model, givesLogits: model.compiled?.loss.config.from_logits === true };
+}
+
+function softmax(logits: readonly number[]): number[] {
+  const largest = Math.max(...logits);
+  const powers = logits.map((logit) => Math.exp(logit - largest));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
 }
 
 function describe(file: string, probabilities: readonly number[], json: boolean): string {
@@ -35,16 +56,13 @@ function describe(file: string, probabilities: readonly number[], json: boolean)
  * @throws UserError for a file that is no picture or no model, or a picture without ink
  */
 export async function predict(modelPath: string, imagePaths: string[], options: PredictOptions): Promise<number> {
-  const [digits, model] = await Promise.all([readDigits(imagePaths), loadModel(modelPath, { compile: false })]);
+  const [digits, { model, givesLogits }] = await Promise.all([readDigits(imagePaths), loadClassifier(modelPath)]);
   // A few pictures take less time than starting threads.
   const threads = imagePaths.length <= FEW_IMAGES ? { threads: 1 } : {};
   const output = await model.predict(scaleImages(digits), threads);
-  const classes = output.shape[1];
-  if (output.shape.length !== 2 || classes === undefined) {
-    throw new UserError(`${modelPath}: expected a model that gives one probability a digit, not one of another shape.`);
-  }
   for (const [index, file] of imagePaths.entries()) {
-    const probabilities = [...output.data.subarray(index * classes, (index + 1) * classes)];
+    const values = [...output.data.subarray(index * CLASSES, (index + 1) * CLASSES)];
+    const probabilities = givesLogits ? softmax(values) : values;
     process.stdout.write(`${describe(file, probabilities, options.json === true)}\n`);
   }
   return EXIT_DONE;
