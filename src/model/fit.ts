@@ -176,9 +176,9 @@ async function trainEpoch(steps: Steps, samples: Samples, plan: Plan, epoch: num
   return means.logs();
 }
 
-export function notANumber(what: string, value: number): UserError {
+export function notANumber(what: string, value: number, hint = ""): UserError {
   return new UserError(
-    `${what} became ${value}; lower the learning rate, and look for values in the data that are not finite.`,
+    `${what} became ${value}; ${hint}lower the learning rate, and look for values in the data that are not finite.`,
   );
 }
 

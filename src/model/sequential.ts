@@ -47,6 +47,8 @@ export class Sequential {
   /** @internal */
   compiled: Compiled | undefined;
   readonly #seed: number;
+  /** Runs that are under way. */
+  #runs = 0;
   #networks: { forward: Network; training?: Network } | undefined;
 
   /** @throws UserError for layers that do not fit together. */
@@ -60,6 +62,7 @@ export class Sequential {
 
   /** Appends a layer and creates its weights. The first layer must be an input. */
   add(layer: Layer): void {
+    this.#refuseWhileFitting("add");
     const previous = this.placed.at(-1);
     const name = layer?.name ?? this.#freeName(String(layer?.className));
     checkLayer(layer, name, this.placed);
@@ -124,6 +127,7 @@ export class Sequential {
    * @throws UserError for an unknown name, an output that the loss cannot take, or another model's optimizer.
    */
   compile(options: CompileOptions): void {
+    this.#refuseWhileFitting("compile");
     this.#first("compile");
     if (!isConfig(options)) throw badArgument("compile", "the options", "{ loss, optimizer, metrics }", options);
     onlyKnown("compile", options, ["loss", "optimizer", "metrics"]);
@@ -157,6 +161,24 @@ export class Sequential {
       step: stateTensor("step", [1], "int32"),
       results: stateTensor("results", [1 + metrics.length]),
     };
+  }
+
+  /** Between two steps of a run nothing may change that the steps were compiled from. */
+  #refuseWhileFitting(where: string): void {
+    if (this.#runs === 0) return;
+    throw new UserError(
+      `${where}: the model is being trained or evaluated; wait for that to end, or make another model.`,
+    );
+  }
+
+  /** Runs something that takes many steps of one compiled network. */
+  async #running<Result>(run: () => Promise<Result>): Promise<Result> {
+    this.#runs++;
+    try {
+      return await run();
+    } finally {
+      this.#runs--;
+    }
   }
 
   #compiled(where: string): Compiled {
@@ -242,6 +264,15 @@ export class Sequential {
     const samples = this.#samples("fit", x, y);
     const plan = checkFitOptions(options, this.#seed);
     const validation = options.validationData && this.#samples("fit: validationData", ...options.validationData);
+    return this.#running(() => this.#fit(samples, validation, plan, options));
+  }
+
+  async #fit(
+    samples: Samples,
+    validation: Samples | undefined,
+    plan: ReturnType<typeof checkFitOptions>,
+    options: FitOptions,
+  ): Promise<History> {
     const largest = Math.max(samples.count, validation?.count ?? 0);
     const steps = await this.#steps("fit", options, largest, plan.profile);
     let good = options.restoreOnNaN ? this.#state() : undefined;
@@ -277,16 +308,23 @@ export class Sequential {
    * One update on one batch. https://keras.io/api/models/model_training_apis/#trainonbatch-method
    *
    * @returns the batch's mean loss and metrics, before the update
+   * @throws UserError for a loss that is not a number. The update then has been made, and the weights are of no more use:
+   *   set them to what `getWeights` gave before, or load the model again.
    */
   async trainOnBatch(x: NDArray, y: NDArray, options: Omit<RunOptions, "batchSize"> = {}): Promise<Logs> {
     checkRunOptions("trainOnBatch", options, ["threads", "signal"]);
     const samples = this.#samples("trainOnBatch", x, y);
     const { count } = samples;
-    const steps = await this.#steps("trainOnBatch", { ...options, batchSize: count }, count);
-    const sums = await trainStep(steps, samples, { start: 0, count });
-    const logs = Object.fromEntries(steps.names.map((name, i) => [name, sums[i]! / count]));
-    if (!Number.isFinite(logs.loss)) throw notANumber("trainOnBatch: the loss", logs.loss!);
-    return logs;
+    return this.#running(async () => {
+      const steps = await this.#steps("trainOnBatch", { ...options, batchSize: count }, count);
+      const sums = await trainStep(steps, samples, { start: 0, count });
+      const logs = Object.fromEntries(steps.names.map((name, i) => [name, sums[i]! / count]));
+      if (!Number.isFinite(logs.loss)) {
+        const hint = "the update is made, so set earlier weights or load the model again; ";
+        throw notANumber("trainOnBatch: the loss", logs.loss!, hint);
+      }
+      return logs;
+    });
   }
 
   /**
@@ -297,9 +335,10 @@ export class Sequential {
   async evaluate(x: NDArray, y: NDArray, options: RunOptions = {}): Promise<Logs> {
     checkRunOptions("evaluate", options);
     const samples = this.#samples("evaluate", x, y);
-    const steps = await this.#steps("evaluate", options, samples.count);
-    const batchSize = options.batchSize ?? 32;
-    return evaluationLoop(steps, samples, { batchSize, signal: options.signal });
+    return this.#running(async () => {
+      const steps = await this.#steps("evaluate", options, samples.count);
+      return evaluationLoop(steps, samples, { batchSize: options.batchSize ?? 32, signal: options.signal });
+    });
   }
 
   /**
@@ -316,10 +355,10 @@ export class Sequential {
     const own = training && { network: training, batchSize: 1, threads };
     // A session that trains also predicts, in its own batches; without one the forward program alone is compiled.
     const ask = () => (own && this.variables.serves(own) ? own : request);
-    const outputs = await predictionLoop((body) => this.variables.use(ask, body), forward, inputs, {
-      batchSize,
-      signal: options.signal,
-    });
+    const loop = { batchSize, signal: options.signal };
+    const outputs = await this.#running(() =>
+      predictionLoop((body) => this.variables.use(ask, body), forward, inputs, loop),
+    );
     return new NDArray(outputs, [inputs.length, ...this.outputShape]);
   }
 
@@ -381,7 +420,8 @@ export class Sequential {
    * Saves the model to a legacy Keras `.h5` file. The file is written beside the old one and takes its place when it is
    * whole.
    *
-   * @throws UserError where the file cannot be written; an existing one then is as it was.
+   * @param path ends in .h5 or .hdf5
+   * @throws UserError for another name, or where the file cannot be written; an existing one then is as it was.
    */
   async save(path: string): Promise<void> {
     await writeFileAtomic(path, await this.toBytes());
