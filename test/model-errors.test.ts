@@ -2,8 +2,19 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
-import { type FitOptions, layers, losses, NDArray, Sequential, toCategorical, UserError } from "../src/index.ts";
+import {
+  type FitOptions,
+  layers,
+  loadModel,
+  losses,
+  NDArray,
+  optimizers,
+  Sequential,
+  toCategorical,
+  UserError,
+} from "../src/index.ts";
 import { compiledNet, images, smallNet } from "./helpers/models.ts";
 
 const { x, y, labels } = images(6);
@@ -257,13 +268,18 @@ describe("options out of range", () => {
     [{ callbacks: {} }, "fit: callbacks must be an array of objects, got {}."],
     [{ callbacks: [null] }, "fit: callbacks must be an array of objects, got [null]."],
     [{ threads: 0 }, "fit: threads must be a positive integer, got 0."],
+    [{ threads: 65 }, "fit: threads must be at most 64, got 65."],
     [{ threads: 2.5 }, "fit: threads must be a positive integer, got 2.5."],
     [{ seed: -3 }, "fit: seed must be an integer of at least 0, got -3."],
     [{ shuffle: "batch" }, 'fit: shuffle must be true or false, got "batch".'],
+    [{ batch_size: 8 }, 'fit: option "batch_size" is unknown; did you mean batchSize?'],
+    [{ epoch: 3 }, 'fit: option "epoch" is unknown; did you mean epochs?'],
+    [{ validationData: { x, y } }, 'fit: validationData must be a pair [x, y], got {"x":NDArray of shape (6, 6, 6, 1)'],
+    [{ signal: {} }, "fit: signal must be an AbortSignal, got {}."],
   ])("fit refuses %j, and trains nothing", async (options, message) => {
     const model = compiledNet();
     const before = model.getWeights();
-    expect(await messageOf(() => model.fit(x, y, options))).toBe(message);
+    expect(await messageOf(() => model.fit(x, y, options))).toContain(message);
     expect(model.getWeights()).toEqual(before);
     expect(model.optimizer!.iterations).toBe(0);
   });
@@ -372,4 +388,103 @@ test("a model that no memory can hold is refused, and stays as it was", async ()
   const one = new NDArray(new Float32Array(1_000_000), [1, 1000, 1000, 1]);
   expect(await messageOf(() => model.predict(one, { threads: 1 }))).toMatch(/needs \S+ GiB of memory/);
   expect(model.getWeights()).toEqual(before);
+});
+
+describe("options that nobody reads", () => {
+  test.each<[string, () => unknown, string]>([
+    [
+      "of a layer",
+      () => layers.dense({ units: 3, activaton: "relu" } as never),
+      'dense: option "activaton" is unknown; did you mean activation?',
+    ],
+    ["of another", () => layers.conv2d({ filters: 3, kernel_size: 3 } as never), "did you mean kernelSize?"],
+    ["of an input", () => layers.input({ shpe: [3] } as never), 'input: option "shpe" is unknown; did you mean shape?'],
+    ["of a loss", () => losses.categoricalCrossentropy({ from_logits: true } as never), "did you mean fromLogits?"],
+    ["of an optimizer", () => optimizers.adam({ lr: 1 } as never), "known are learningRate, beta1, beta2, epsilon."],
+    ["of another", () => optimizers.sgd({ learning_rate: 1 } as never), "did you mean learningRate?"],
+    ["of a model", () => new Sequential([], { sed: 1 } as never), "did you mean seed?"],
+    [
+      "of compile",
+      () => smallNet().compile({ loss: "categorical_crossentropy", metric: [] } as never),
+      "did you mean metrics?",
+    ],
+    ["of evaluate", () => compiledNet().evaluate(x, y, { batchsize: 3 } as never), "did you mean batchSize?"],
+    ["of predict", () => compiledNet().predict(x, { epochs: 3 } as never), "known are batchSize, threads, signal."],
+    ["of loadModel", () => loadModel("absent.h5", { complie: false } as never), "did you mean compile?"],
+    [
+      "that are a number",
+      () => compiledNet().fit(x, y, 128 as never),
+      "fit: the options must be an object with batchSize,",
+    ],
+    [
+      "that are null",
+      () => loadModel("absent.h5", null as never),
+      "loadModel: the options must be an object with compile,",
+    ],
+  ])("%s", async (_, run, message) => expect(await messageOf(run)).toContain(message));
+
+  test("whole arrays are named, not written out, and nothing is too strange to be shown", async () => {
+    const large = new NDArray(new Float32Array(5_000_000), [5_000_000, 1]);
+    const started = performance.now();
+    const values = [{ x: large, y: large.data }, [large, [large.data]], Array(1_000_000).fill([{}]), 1n, { a: [1n] }];
+    for (const validationData of [...values, Symbol("s"), Object.create(null)]) {
+      const message = await messageOf(() => compiledNet().fit(x, y, { validationData } as never));
+      expect(message.length).toBeLessThan(200);
+    }
+    expect(await messageOf(() => compiledNet().setWeights(large as never))).toContain("NDArray of shape (5000000, 1)");
+    expect(await messageOf(() => new Sequential(large as never))).toContain("NDArray of shape (5000000, 1)");
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+});
+
+test("while a model is trained, it can neither be compiled nor added to", async () => {
+  const model = compiledNet();
+  const refused: unknown[] = [];
+  const attempt = (run: () => void) => {
+    try {
+      run();
+    } catch (error) {
+      refused.push(error);
+    }
+  };
+  const onBatchEnd = () => {
+    attempt(() => model.compile({ loss: "categorical_crossentropy" }));
+    attempt(() => model.add(dense(3)));
+  };
+  await model.fit(x, y, { batchSize: 6, callbacks: [{ onBatchEnd }] });
+  expect(refused.map(String)).toEqual([
+    expect.stringMatching(/^UserError: compile: the model is being trained/),
+    expect.stringMatching(/^UserError: add: the model is being trained/),
+  ]);
+  model.compile({ loss: "categorical_crossentropy" });
+});
+
+test("files are named, read and written as what they are", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "lenet-names-"));
+  const model = compiledNet();
+  try {
+    expect(await messageOf(() => model.save(join(folder, "m.keras")))).toContain(
+      "save: expected a file name that ends in .h5",
+    );
+    expect(await messageOf(() => model.save(3 as never))).toContain("save: the path must be text or a URL, got 3.");
+    expect(await messageOf(() => loadModel(3 as never))).toContain("the source must be a path, a URL or the bytes");
+    const url = pathToFileURL(join(folder, "m.h5"));
+    await model.save(url);
+    const bytes = readFileSync(url);
+    const copy = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
+    expect((await loadModel(copy)).getWeights()).toEqual((await loadModel(url)).getWeights());
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a loaded model takes the seed of its orders", async () => {
+  const bytes = await compiledNet().toBytes();
+  const trained = async (seed: number) => {
+    const model = await loadModel(bytes, { seed, strict: true });
+    await model.fit(x, y, { batchSize: 2, threads: 1 });
+    return model.getWeights();
+  };
+  expect(await trained(1)).toEqual(await trained(1));
+  expect(await trained(1)).not.toEqual(await trained(2));
 });

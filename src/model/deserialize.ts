@@ -10,6 +10,7 @@ import { refuseUnsupported } from "../layers/unsupported.ts";
 import { toLoss } from "../losses.ts";
 import { toOptimizer } from "../optimizers/index.ts";
 import { learningRateOf } from "../optimizers/optimizer.ts";
+import type { LoadOptions } from "./load.ts";
 import { Sequential } from "./sequential.ts";
 import { LEARNING_RATE } from "./serialize.ts";
 
@@ -23,7 +24,8 @@ const layerTypes = new Map(
  *
  * @throws UserError for what we do not have, by name, and for a config or weights that make no sense.
  */
-export function fromSavedModel(saved: SavedModel, where: string, { compile = true } = {}): Sequential {
+export function fromSavedModel(saved: SavedModel, where: string, options: LoadOptions = {}): Sequential {
+  const { compile = true, seed, strict } = options;
   const config = saved.modelConfig;
   if (!isConfig(config) || !isConfig(config.config)) throw new UserError(`${where}: the model's config is damaged.`);
   if (config.class_name !== "Sequential") {
@@ -33,7 +35,11 @@ export function fromSavedModel(saved: SavedModel, where: string, { compile = tru
   const { name, layers: configs } = config.config;
   if (!Array.isArray(configs)) throw new UserError(`${where}: the model's config has no list of layers.`);
   const made = configs.map((entry) => toLayer(entry, where));
-  const model = new Sequential(withInput(made, configs), typeof name === "string" ? { name } : {});
+  const model = new Sequential(withInput(made, configs), {
+    ...(typeof name === "string" && { name }),
+    ...(seed !== undefined && { seed }),
+    ...(strict !== undefined && { strict }),
+  });
   loadWeights(model, saved, where);
   if (compile && isConfig(saved.trainingConfig)) {
     compileFrom(model, saved.trainingConfig, where);

@@ -1,3 +1,4 @@
+import { badArgument, boolean, onlyKnown } from "../arguments.ts";
 import { UserError } from "../errors.ts";
 import { readFile } from "../runtime/files.ts";
 import type { Sequential } from "./sequential.ts";
@@ -5,21 +6,47 @@ import type { Sequential } from "./sequential.ts";
 export interface LoadOptions {
   /** Also take loss, optimizer, metrics and the optimizer's state from the file. Default true. */
   readonly compile?: boolean;
+  /** Also take the optimizer's state, where the model is compiled. Default true. */
+  readonly optimizerState?: boolean;
+  /** Decides the order of the samples in training, as for a new model. Default: a new one for each model. */
+  readonly seed?: number;
+  /** Round after each multiplication and each addition, as for a new model. Default false. */
+  readonly strict?: boolean;
+}
+
+const WHERE = "loadModel";
+
+function checkOptions(options: LoadOptions): LoadOptions {
+  onlyKnown(WHERE, options, ["compile", "optimizerState", "seed", "strict"]);
+  for (const name of ["compile", "optimizerState"] as const) boolean(WHERE, name, options[name] ?? true);
+  return options;
+}
+
+async function open(source: unknown): Promise<{ where: string; bytes: Uint8Array }> {
+  if (source instanceof Uint8Array) return { where: WHERE, bytes: source };
+  if (source instanceof ArrayBuffer) return { where: WHERE, bytes: new Uint8Array(source) };
+  if (typeof source === "string" || source instanceof URL) {
+    return { where: String(source), bytes: await readFile(source) };
+  }
+  throw badArgument(WHERE, "the source", "a path, a URL or the bytes of a file", source);
 }
 
 /**
  * Loads a model that Keras or this library saved as a legacy `.h5` file.
  * https://keras.io/api/models/model_saving_apis/model_saving_and_loading/
  *
- * @param source a path, or the file's bytes
+ * @param source a path, a file's URL, or the file's bytes
  * @throws UserError for a file that is missing, damaged, or of something else, and for layers that we do not have.
  */
-export async function loadModel(source: string | URL | Uint8Array, options: LoadOptions = {}): Promise<Sequential> {
-  const where = source instanceof Uint8Array ? "loadModel" : String(source);
-  const bytes = source instanceof Uint8Array ? source : await readFile(source);
+export async function loadModel(
+  source: string | URL | Uint8Array | ArrayBuffer,
+  options: LoadOptions = {},
+): Promise<Sequential> {
+  const { compile = true, optimizerState = true } = checkOptions(options);
+  const { where, bytes } = await open(source);
   const { readKerasH5 } = await import("../formats/keras-h5.ts");
   const { fromSavedModel } = await import("./deserialize.ts");
-  const saved = await readKerasH5(bytes, { optimizer: options.compile ?? true }).catch((error: unknown) => {
+  const saved = await readKerasH5(bytes, { optimizer: compile && optimizerState }).catch((error: unknown) => {
     throw error instanceof UserError ? new UserError(`${where}: ${error.message}`, { cause: error }) : error;
   });
   return fromSavedModel(saved, where, options);

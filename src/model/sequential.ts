@@ -423,7 +423,14 @@ export class Sequential {
    * @param path ends in .h5 or .hdf5
    * @throws UserError for another name, or where the file cannot be written; an existing one then is as it was.
    */
-  async save(path: string): Promise<void> {
+  async save(path: string | URL): Promise<void> {
+    const name = path instanceof URL ? path.pathname : path;
+    if (typeof name !== "string") throw badArgument("save", "the path", "text or a URL", path);
+    if (!/\.(h5|hdf5)$/i.test(name)) {
+      throw new UserError(
+        `save: expected a file name that ends in .h5, got ${show(name)}; other formats are not supported.`,
+      );
+    }
     await writeFileAtomic(path, await this.toBytes());
   }
 }

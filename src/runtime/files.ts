@@ -32,8 +32,9 @@ export async function readFile(path: string | URL): Promise<Uint8Array> {
  *
  * @throws UserError where it cannot be written; an existing file then is as it was, and nothing is left behind.
  */
-export async function writeFileAtomic(path: string, bytes: Uint8Array): Promise<void> {
+export async function writeFileAtomic(target: string | URL, bytes: Uint8Array): Promise<void> {
   const fs = await import("node:fs/promises");
+  const path = target instanceof URL ? (await import("node:url")).fileURLToPath(target) : target;
   // A name of its own for each call: two saves at the same time must not write into one file.
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   try {
