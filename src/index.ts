@@ -7,8 +7,15 @@ export * as layers from "./layers/index.ts";
 export type { Layer } from "./layers/layer.ts";
 export * as losses from "./losses.ts";
 export type { Callback, History, Logs } from "./model/callbacks.ts";
-export { type LoadOptions, loadModel } from "./model/load.ts";
-export type { CompileOptions, Dataset, FitOptions, RunOptions, SequentialOptions } from "./model/options.ts";
+export { loadModel } from "./model/load.ts";
+export type {
+  CompileOptions,
+  Dataset,
+  FitOptions,
+  LoadOptions,
+  RunOptions,
+  SequentialOptions,
+} from "./model/options.ts";
 export type { KernelProfile, Profile } from "./model/profile.ts";
 export { Sequential } from "./model/sequential.ts";
 export * as optimizers from "./optimizers/index.ts";

@@ -10,7 +10,7 @@ import { refuseUnsupported } from "../layers/unsupported.ts";
 import { toLoss } from "../losses.ts";
 import { toOptimizer } from "../optimizers/index.ts";
 import { learningRateOf } from "../optimizers/optimizer.ts";
-import type { LoadOptions } from "./load.ts";
+import type { LoadOptions } from "./options.ts";
 import { Sequential } from "./sequential.ts";
 import { LEARNING_RATE } from "./serialize.ts";
 

@@ -1,18 +1,8 @@
 import { badArgument, boolean, onlyKnown } from "../arguments.ts";
 import { UserError } from "../errors.ts";
 import { readFile } from "../runtime/files.ts";
+import type { LoadOptions } from "./options.ts";
 import type { Sequential } from "./sequential.ts";
-
-export interface LoadOptions {
-  /** Also take loss, optimizer, metrics and the optimizer's state from the file. Default true. */
-  readonly compile?: boolean;
-  /** Also take the optimizer's state, where the model is compiled. Default true. */
-  readonly optimizerState?: boolean;
-  /** Decides the order of the samples in training, as for a new model. Default: a new one for each model. */
-  readonly seed?: number;
-  /** Round after each multiplication and each addition, as for a new model. Default false. */
-  readonly strict?: boolean;
-}
 
 const WHERE = "loadModel";
 

@@ -22,6 +22,17 @@ export interface SequentialOptions {
   readonly strict?: boolean;
 }
 
+export interface LoadOptions {
+  /** Also take loss, optimizer, metrics and the optimizer's state from the file. Default true. */
+  readonly compile?: boolean;
+  /** Also take the optimizer's state, where the model is compiled. Default true. */
+  readonly optimizerState?: boolean;
+  /** Decides the order of the samples in training, as for a new model. Default: a new one for each model. */
+  readonly seed?: number;
+  /** Round after each multiplication and each addition, as for a new model. Default false. */
+  readonly strict?: boolean;
+}
+
 export interface CompileOptions {
   /** "categorical_crossentropy", "sparse_categorical_crossentropy", or one of `losses`. */
   readonly loss: string | Loss;
