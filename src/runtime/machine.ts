@@ -46,9 +46,15 @@ export class Machine {
     const module = await WebAssembly.compile(options.module as BufferSource);
     const instance = await WebAssembly.instantiate(module, bindImports(module, memory));
     const start = { module, memory, threads, programs, control };
-    const workers = await Promise.all(
+    const started = await Promise.allSettled(
       Array.from({ length: threads - 1 }, (_, index) => startThread({ ...start, thread: index + 1 })),
     );
+    const workers = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    const failed = started.find((result) => result.status === "rejected");
+    if (failed) {
+      for (const worker of workers) worker.terminate();
+      throw failed.reason;
+    }
     return new Machine(memory, instance, workers, options);
   }
 
@@ -114,10 +120,19 @@ export class Machine {
 /** Starts one worker and waits until it has instantiated the module. */
 async function startThread(start: WorkerStart): Promise<HostWorker> {
   const worker = await startWorker(new URL("./worker.js", import.meta.url));
-  await new Promise<void>((resolve, reject) => {
-    worker.onMessage(() => resolve());
-    worker.onError(reject);
-    worker.postMessage(start);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      worker.onMessage(() => resolve());
+      worker.onError(reject);
+      worker.postMessage(start);
+    });
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  }
+  // A worker that dies later cannot say so itself, and a run would wait for it at the next barrier.
+  worker.onError(() => {
+    Atomics.compareExchange(new Int32Array(start.memory.buffer), start.control.abort / 4, 0, start.thread + 1);
   });
   worker.unref();
   return worker;
