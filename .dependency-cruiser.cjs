@@ -69,7 +69,7 @@ const MAY_IMPORT = {
   "src/datasets/": { ours: ["src/runtime/", "src/arguments.ts", "src/array.ts", "src/errors.ts"] },
   "src/image/": { ours: ["src/array.ts", "src/errors.ts"], packages: ["fast-png", "jpeg-js"] },
   "src/arguments.ts": { ours: ["src/errors.ts"] },
-  "src/array.ts": { ours: ["src/errors.ts"] },
+  "src/array.ts": { ours: ["src/arguments.ts", "src/errors.ts"] },
   "src/random.ts": { packages: ["pure-rand"] },
   "src/errors.ts": {},
 };

@@ -66,3 +66,45 @@ test("a shape that the elements do not fill is refused", () => {
   expect(() => new NDArray(new Float32Array(5), [2, 3])).toThrow(new UserError(message));
   expect(() => bytes().divide(255).reshape([3, -1])).toThrow(/^reshape: cannot make/);
 });
+
+const rows = new NDArray<"uint8">(Uint8Array.of(0, 1, 2, 3, 4, 5), [3, 2]);
+
+test("slice counts negative numbers from the end, as JavaScript does", () => {
+  expect([...rows.slice(-1).data]).toEqual([4, 5]);
+  expect([...rows.slice(0, -1).data]).toEqual([0, 1, 2, 3]);
+  expect([...rows.slice(-2, -1).data]).toEqual([2, 3]);
+  expect(rows.slice(-9, 9).shape).toEqual([3, 2]);
+  expect(rows.slice(2, -2).shape).toEqual([0, 2]);
+  expect(() => rows.slice(0.5)).toThrow("slice: start must be an integer, got 0.5.");
+  expect(() => rows.slice(0, Number.NaN)).toThrow("slice: end must be an integer, got NaN.");
+});
+
+test.each<[string, () => unknown, string]>([
+  [
+    "doubles",
+    () => new NDArray(new Float64Array(2) as never, [2]),
+    "data must be a Float32Array, Int32Array or Uint8Array",
+  ],
+  ["a plain array", () => new NDArray([1, 2] as never, [2]), "got [1,2]"],
+  [
+    "a shape that is a number",
+    () => new NDArray(new Float32Array(2), 2 as never),
+    "shape must be an array of integers",
+  ],
+  ["a negative shape", () => new NDArray(new Float32Array(2), [-1, -2]), "got [-1,-2]"],
+  [
+    "a divisor that is none",
+    () => rows.divide(undefined as never),
+    "divide: the divisor must be a number, got undefined.",
+  ],
+])("%s is refused", (_, run, message) => {
+  expect(run).toThrow(UserError);
+  expect(run).toThrow(message);
+});
+
+test("the caller's shape is not kept", () => {
+  const shape = [2, 3];
+  const array = new NDArray(new Float32Array(6), shape);
+  shape[0] = 7;
+  expect(array.shape).toEqual([2, 3]);
+});

@@ -1,4 +1,5 @@
 /** A typed array with a shape: the only data structure that crosses the public API. Row-major, always contiguous. */
+import { badArgument } from "./arguments.ts";
 import { UserError } from "./errors.ts";
 
 /** Element types: images arrive as uint8, labels as uint8 or int32, everything computed is float32. */
@@ -73,7 +74,7 @@ function divided(data: TypedArray, divisor: number): Float32Array {
 /**
  * An n-dimensional array, as in NumPy.
  *
- * @throws UserError when the data does not fill the shape.
+ * @throws UserError for data or a shape of another kind, or data that does not fill the shape.
  */
 export class NDArray<D extends DType = DType> {
   readonly dtype: D;
@@ -85,10 +86,14 @@ export class NDArray<D extends DType = DType> {
   /** @internal */
   constructor(data: DataOf[D] | Quotient, shape: readonly number[]);
   constructor(data: DataOf[D] | Quotient, shape: readonly number[]) {
+    const isData = [Float32Array, Int32Array, Uint8Array, Quotient].some((type) => data instanceof type);
+    if (!isData) throw badArgument("NDArray", "data", "a Float32Array, Int32Array or Uint8Array", data);
+    const isShape = Array.isArray(shape) && shape.every((dimension) => Number.isInteger(dimension) && dimension >= 0);
+    if (!isShape) throw badArgument("NDArray", "shape", "an array of integers of at least 0", shape);
     if (data.length !== sizeOf(shape)) {
       throw new UserError(`NDArray: shape ${formatShape(shape)} needs ${sizeOf(shape)} elements, got ${data.length}.`);
     }
-    this.shape = shape;
+    this.shape = [...shape];
     if (data instanceof Quotient) {
       this.dtype = "float32" as D;
       this.#quotient = data;
@@ -146,17 +151,29 @@ export class NDArray<D extends DType = DType> {
    * kept, and the floats are made when `data` is first read; models never need them.
    */
   divide(divisor: number): NDArray<"float32"> {
+    if (typeof divisor !== "number") throw badArgument("divide", "the divisor", "a number", divisor);
     // Single precision gives the same bits as double precision, rounded, where it has the divisor itself.
     const isExact = Math.fround(divisor) === divisor && divisor !== 0;
     if (this.dtype !== "uint8" || !isExact) return new NDArray(divided(this.data, divisor), this.shape);
     return new NDArray<"float32">(new Quotient(new Uint8Array(this.data), divisor), this.shape);
   }
 
-  /** Rows `start` (inclusive) to `end` (exclusive) of the first axis; a view, no copy. */
+  /**
+   * Rows `start` (inclusive) to `end` (exclusive) of the first axis; a view, no copy. As in JavaScript, negative numbers
+   * count from the end, and what lies outside is left out.
+   *
+   * @throws UserError for a number that is no integer.
+   */
   slice(start: number, end: number = this.length): NDArray<D> {
     const row = sizeOf(this.shape.slice(1));
-    const from = Math.min(Math.max(start, 0), this.length);
-    const to = Math.min(Math.max(end, from), this.length);
+    const place = (name: string, index: number) => {
+      if (!Number.isInteger(index) && Math.abs(index) !== Number.POSITIVE_INFINITY) {
+        throw badArgument("slice", name, "an integer", index);
+      }
+      return Math.min(Math.max(index < 0 ? index + this.length : index, 0), this.length);
+    };
+    const from = place("start", start);
+    const to = Math.max(place("end", end), from);
     const data = (this.#lazy ?? this.data).subarray(from * row, to * row) as DataOf[D] | Quotient;
     return new NDArray<D>(data, [to - from, ...this.shape.slice(1)]);
   }

@@ -1,4 +1,4 @@
-import { positiveInteger } from "../arguments.ts";
+import { badArgument, positiveInteger } from "../arguments.ts";
 import { NDArray, sizeOf } from "../array.ts";
 import { UserError } from "../errors.ts";
 
@@ -15,6 +15,7 @@ const MOST_CLASSES = 2 ** 24;
  * @throws UserError for a label that is no integer from 0 to numClasses - 1.
  */
 export function toCategorical(labels: NDArray, numClasses?: number): NDArray<"float32"> {
+  if (!(labels instanceof NDArray)) throw badArgument(WHERE, "labels", "an NDArray", labels);
   const classes = numClasses === undefined ? countClasses(labels) : positiveInteger(WHERE, "numClasses", numClasses);
   const isColumn = labels.shape.length > 1 && labels.shape.at(-1) === 1;
   const shape = isColumn ? labels.shape.slice(0, -1) : labels.shape;
