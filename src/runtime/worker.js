@@ -19,11 +19,14 @@ function work({ module, memory, thread, threads, programs, control }, reply) {
   reply({ ready: true });
   for (;;) {
     for (let i = 0; i < SPINS && Atomics.load(words, word(control.command)) === seen; i++);
-    Atomics.wait(words, word(control.command), seen);
+    while (Atomics.load(words, word(control.command)) === seen) Atomics.wait(words, word(control.command), seen);
     seen = Atomics.load(words, word(control.command));
     try {
       const program = Atomics.load(words, word(control.program));
-      run[program]?.(thread, threads, Atomics.load(words, word(control.batch)));
+      const batch = Atomics.load(words, word(control.batch));
+      Atomics.store(words, word(control.taken) + 2 * thread, seen);
+      Atomics.store(words, word(control.taken) + 2 * thread + 1, batch);
+      run[program]?.(thread, threads, batch);
     } catch (error) {
       // Whoever waits at a barrier looks at this word; the caller then reports the failure.
       Atomics.compareExchange(words, word(control.abort), 0, thread + 1);

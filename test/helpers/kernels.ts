@@ -64,7 +64,10 @@ export function runKernel<Attributes>({ op, attributes, inputs, batch, threads =
   for (const thread of order) run(thread, threads, batch);
   // Behind a thread's scratch memory begins that of the next.
   const behind = new Float32Array(memory.buffer, plan.scratch.address + threads * plan.scratch.bytes);
-  expect(behind.findIndex((value) => !Number.isNaN(value)), "written behind the scratch memory").toBe(-1);
+  expect(
+    behind.findIndex((value) => !Number.isNaN(value)),
+    "written behind the scratch memory",
+  ).toBe(-1);
   return {
     outputs: outputs.map((tensor) => view(tensor).slice()),
     inputs: tensors.map((tensor) => view(tensor).slice()),
