@@ -13,7 +13,6 @@ test.each([
   [2, 3],
   [4, 3],
   [2, 5],
-  [4, 5],
 ])("F(%i, %i) filters", (m, r) => {
   const { input, kernel, output, n } = filtering(m, r);
   const signal = Array.from({ length: n }, (_, i) => Math.sin(i + 1));
@@ -71,7 +70,7 @@ describe("errors against double precision, largest output about 2", () => {
     data: Float32Array.from(input.data, (value) => value * by),
   });
   test.each([
-    ["F(4x4, 5x5)", recipe, 1.5e-5],
+    ["F(2x2, 5x5)", recipe, 6e-6],
     ["F(4x4, 3x3)", { ...recipe, weights: [3, 3, 20, 50], padding: [1, 1, 1, 1] as Padding }, 4e-6],
   ])("%s", (_, { image, weights, padding }, limit) => {
     const inputs = [randomInput(image, 2, 1, 0.4), scaled(randomInput(weights, null, 2, 0), 0.1)];
@@ -81,12 +80,7 @@ describe("errors against double precision, largest output about 2", () => {
       const expected = runReference({ op: conv2d, attributes, inputs, batch: 2 }).outputs[0]!;
       const worst = Math.max(...Array.from(found, (value, i) => Math.abs(value - expected[i]!)));
       expect(Math.max(...expected)).toBeGreaterThan(1);
-      console.log("WORST", worst);
-      console.log("WORST", worst);
-      console.log("WORST", worst);
-      console.log("WORST", worst);
-      console.log("WORST", worst);
-      console.log("WORST", worst);
+
       expect(worst).toBeLessThan(limit);
     }
   });

@@ -23,12 +23,12 @@ export interface Filtering {
 }
 
 /**
- * The points between 0 and infinity, each with its negative, for one, two and three pairs: those with the smallest errors
- * of some that were tried (with 1 and 2 in place of 1/2 and 2, F(4, 3) errs by 5e-6 in place of 2.2e-6).
+ * The points between 0 and infinity, each with its negative, for one and two pairs: those with the smallest errors of some
+ * that were tried (with 1 and 2 in place of 1/2 and 2, F(4, 3) errs by 5e-6 in place of 2.2e-6).
  */
-const MAGNITUDES = [[], [1], [1 / 2, 2], [1 / 2, 2, 1]];
+const MAGNITUDES = [[], [1], [1 / 2, 2]];
 
-/** The matrices of F(m, r), for even m and odd r with m + r - 1 at most 8. */
+/** The matrices of F(m, r), for even m and odd r with m + r - 1 at most 6. */
 export function filtering(m: number, r: number): Filtering {
   const n = m + r - 1;
   const points = [0, ...MAGNITUDES[(n - 2) / 2]!.flatMap((point) => [point, -point])];
