@@ -1,5 +1,7 @@
 /** Writes the table of results into README.md, between its markers. */
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { here } from "./contenders.mjs";
 
 const titles = {
@@ -45,4 +47,5 @@ export function writeTable({ machine, versions, sections }) {
   const [before, rest] = text.split("<!-- results -->\n");
   const after = rest.slice(rest.indexOf("<!-- /results -->"));
   writeFileSync(path, `${before}<!-- results -->\n\n${lines.join("\n")}\n\n${after}`);
+  spawnSync("npx", ["biome", "format", "--write", fileURLToPath(path)]);
 }
