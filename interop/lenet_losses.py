@@ -1,6 +1,7 @@
-"""Trains the recipe's network with Keras, batch by batch in the order of the file: lenet_losses.py DATA PADDING STEPS OUT
+"""Trains the recipe's network with Keras, batch by batch in the order of the file: lenet_losses.py DATA PADDING OUT STEPS...
 
-Writes OUT.h5, the network before the first step, and OUT.json, the loss of each step.
+Writes from as many starts as numbers of steps are given OUT-0.h5, the network before the first step, and OUT-0.json, the
+loss of each step; and so on.
 """
 
 import json
@@ -13,25 +14,26 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 from keras import layers  # noqa: E402
 
-data, padding, steps, out = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
-keras.utils.set_random_seed(7)
-model = keras.Sequential([
-    layers.Input((28, 28, 1)),
-    layers.Conv2D(20, 5, padding="same", activation="relu"),
-    layers.MaxPooling2D(2),
-    layers.Conv2D(50, 5, padding=padding, activation="relu"),
-    layers.MaxPooling2D(2),
-    layers.Flatten(),
-    layers.Dense(500, activation="relu"),
-    layers.Dense(10, activation="softmax"),
-])
-model.compile(loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
-model.save(f"{out}.h5")
+data, padding, out = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 x = np.fromfile(data / "train-images-idx3-ubyte", np.uint8)[16:].reshape(-1, 28, 28, 1) / np.float32(255)
 y = keras.utils.to_categorical(np.fromfile(data / "train-labels-idx1-ubyte", np.uint8)[8:])
-losses = []
-for step in range(steps):
-    batch = slice(step * 128, (step + 1) * 128)
-    model.reset_metrics()
-    losses.append(float(model.train_on_batch(x[batch], y[batch], return_dict=True)["loss"]))
-pathlib.Path(f"{out}.json").write_text(json.dumps(losses))
+for start, steps in enumerate(map(int, sys.argv[4:])):
+    keras.utils.set_random_seed(7 + start)
+    model = keras.Sequential([
+        layers.Input((28, 28, 1)),
+        layers.Conv2D(20, 5, padding="same", activation="relu"),
+        layers.MaxPooling2D(2),
+        layers.Conv2D(50, 5, padding=padding, activation="relu"),
+        layers.MaxPooling2D(2),
+        layers.Flatten(),
+        layers.Dense(500, activation="relu"),
+        layers.Dense(10, activation="softmax"),
+    ])
+    model.compile(loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
+    model.save(f"{out}-{start}.h5")
+    losses = []
+    for step in range(steps):
+        batch = slice(step * 128, (step + 1) * 128)
+        model.reset_metrics()
+        losses.append(float(model.train_on_batch(x[batch], y[batch], return_dict=True)["loss"]))
+    pathlib.Path(f"{out}-{start}.json").write_text(json.dumps(losses))

@@ -21,9 +21,9 @@ failed=0
 count() { if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi; }
 
 same_losses() {
-  "$python" lenet_losses.py "$data" "$1" 200 "$work/$1" 2>"$work/log" || { tail -n 20 "$work/log"; return 1; }
+  "$python" lenet_losses.py "$data" "$1" "$work/$1" 200 20 20 20 20 20 2>"$work/log" || { tail -n 20 "$work/log"; return 1; }
   echo "LeNet, $1 padding:"
-  node compare_losses.mjs "$work/$1"
+  node compare_losses.mjs "$work/$1" 6
 }
 
 cases() {

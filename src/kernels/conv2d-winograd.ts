@@ -7,10 +7,9 @@
  * group needs, its transformed tiles, the transformed kernel and one panel's products, lies in scratch memory and in
  * cache. A row of tiles is turned back into a strip of outputs, from which bias, ReLU and 2x2 pooling go out.
  *
- * Rounding makes noise of exact zeros, and ReLU would let the gradient through where the noise is positive. So outputs
- * whose whole window of inputs is zero are found beforehand and set to exactly zero.
+ * Its rounding must decide nothing: `winograd-repairs.ts`.
  */
-import { f32x4, i32, local, v128 } from "wasmati";
+import { i32, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
 import {
   BLOCK_ROWS,
@@ -25,8 +24,9 @@ import {
 } from "./block.ts";
 import { clearMemory, copyMemory, storeMaximum } from "./convolution.ts";
 import { elementsOf, type Operand } from "./op.ts";
-import { mapBytes, mapPitch, mapWindows, type WindowMap } from "./window-map.ts";
+import { mapBytes, type WindowMap } from "./window-map.ts";
 import { type Filtering, filtering, multiplyPairedColumns, multiplyPairedRows, takeConstants } from "./winograd.ts";
+import { boundErrors, copyRepeats, listRepeats, patchBytes, repairListBytes, settle } from "./winograd-repairs.ts";
 
 export interface WinogradConvolution {
   /** Of the input, without its padding. */
@@ -46,12 +46,6 @@ export interface WinogradConvolution {
 /** Bytes that a group's transformed tiles may take: a part of the second-level cache. */
 const GROUP_BYTES = 96 * 1024;
 
-/**
- * The largest input tile. Larger ones need fewer products but err more: with F(4x4, 5x5), whose tile is 8x8, losses were
- * 2e-3 from Keras's after 20 steps of training, for rounding changes which of two nearly equal outputs a pooling takes.
- */
-const LARGEST_TILE = 6;
-
 /** Additions and multiplications that a tile costs in its transforms, for each input and each output channel. */
 const TRANSFORM_COST = 6;
 
@@ -67,7 +61,7 @@ export function bestFiltering(
   if (r !== kernelWidth || (r !== 3 && r !== 5)) return undefined;
   let best: Filtering | undefined;
   let lowest = height * width * r * r * channels * outs;
-  for (const m of [4, 2].filter((size) => size + r - 1 <= LARGEST_TILE)) {
+  for (const m of [4, 2]) {
     const candidate = filtering(m, r);
     const { n } = candidate;
     const tiles = Math.ceil(height / m) * Math.ceil(width / m);
@@ -101,7 +95,7 @@ function layoutOf(plan: WinogradConvolution, method: Filtering) {
     end += Math.ceil(bytes / 64) * 64 + 64;
     return offset;
   };
-  const listBytes = (1 + m * columns) * 4;
+  const listBytes = repairListBytes({ rows: m, columns });
   return {
     tileRows,
     tileColumns,
@@ -118,12 +112,15 @@ function layoutOf(plan: WinogradConvolution, method: Filtering) {
     kernelBytes,
     listBytes,
     /** Where in scratch memory lies what. */
+    patch: take(patchBytes(plan.pool ? 2 : 1, r, channels)),
+    bounds: take(panels * PANEL_BYTES),
+    repeats: take(groupRows * listBytes),
+    square: take(n * n * 16),
+    /** With a place of zeros at the end. */
+    outputs: take((m * columns + 1) * PANEL_BYTES),
+    products: take(n * n * groupTiles * PANEL_BYTES),
     strip: take(n * stripPitch),
     map: take(mapBytes(stripMap(plan, columns, method))),
-    blanks: take(groupRows * listBytes),
-    square: take(n * n * 16),
-    outputs: take(m * columns * PANEL_BYTES),
-    products: take(n * n * groupTiles * PANEL_BYTES),
     tiles: take(n * n * frequencyBytes),
     kernel: take(panels * kernelBytes),
     bytes: end,
@@ -181,8 +178,13 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
   const pairs = e.i32(i32.mul(i32.div_u(i32.add(total, groupRows - 1), groupRows), panels));
   const { from, to } = e.share(pairs);
   clearMemory(e.i32(i32.add(stage.base, layout.strip)), method.n * layout.stripPitch);
+  const zeros = layout.outputs + method.m * layout.columns * PANEL_BYTES;
+  clearMemory(e.i32(i32.add(stage.base, zeros)), PANEL_BYTES);
   eachPanelOf(e, stage, { from: 0, to: panels }, (panel, columns) => {
-    e.if(e.isShared({ from, to }, panel, panels), () => transformKernel(e, stage, panel, columns));
+    e.if(e.isShared({ from, to }, panel, panels), () => {
+      e.scope(() => transformKernel(e, stage, panel, columns));
+      e.scope(() => boundPanel(e, stage, panel, columns));
+    });
   });
   const group = e.i32();
   const lastGroup = e.i32(i32.div_u(i32.add(to, panels - 1), panels));
@@ -200,7 +202,7 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
     };
     eachRow((row) => {
       e.scope(() => loadStrip(e, stage, row));
-      e.scope(() => listBlanks(e, stage, row));
+      e.scope(() => listOutputs(e, stage, row));
       e.scope(() => transformInput(e, stage, row));
     });
     const begin = e.i32(i32.mul(group, panels));
@@ -212,7 +214,7 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
       e.scope(() => multiply(e, stage, { panel, columns, rows }));
       eachRow((row) => {
         e.scope(() => transformOutput(e, stage, row, columns));
-        e.scope(() => clearBlanks(e, stage, row, columns));
+        e.scope(() => repairOutputs(e, stage, row, panel, columns));
         e.scope(() => finishStrip(e, stage, row, panel, columns));
       });
     });
@@ -420,42 +422,69 @@ function transformOutput(e: Emitter, stage: Stage, { row }: TileRow, columns: nu
   });
 }
 
-/** Lists the outputs of a row of tiles whose inputs are all zero, as places in the strip of outputs; the end first. */
-function listBlanks(e: Emitter, { plan, method, layout, base }: Stage, { row, tileRow }: TileRow): void {
-  const { output } = plan;
-  const { m } = method;
-  const map = e.i32(i32.add(base, layout.map));
-  const shape = stripMap(plan, layout.columns, method);
-  mapWindows(e, shape, e.i32(i32.add(base, layout.strip)), map);
-  const rows = e.i32(i32.sub(output[0], i32.mul(tileRow, m)));
-  e.if(i32.gt_s(rows, m), () => local.set(rows, i32.const(m)));
-  const list = e.i32(e.address(layout.blanks, [base, 1], [row, layout.listBytes]));
-  const end = e.i32(i32.add(list, 4));
-  const place = e.i32(0);
-  e.for(e.i32(), 0, rows, 1, () => {
-    const mark = e.i32(map);
-    e.for(e.i32(), 0, output[1], 1, () => {
-      i32.store({}, end, place);
-      local.set(end, i32.add(end, i32.shl(i32.eqz(i32.load8_u({}, mark)), 2)));
-      local.set(mark, i32.add(mark, 1));
-      local.set(place, i32.add(place, PANEL_BYTES));
-    });
-    local.set(place, i32.add(place, (layout.columns - output[1]) * PANEL_BYTES));
-    local.set(map, i32.add(map, mapPitch(shape)));
-  });
-  i32.store({}, list, end);
+function boundPanel(e: Emitter, { plan, method, layout, base, kernel }: Stage, panel: I32, columns: number): void {
+  const from = e.i32(e.address(kernel.address, [panel, PANEL_BYTES]));
+  const bounds = e.i32(e.address(layout.bounds, [base, 1], [panel, PANEL_BYTES]));
+  const taps = method.r * method.r * plan.channels;
+  boundErrors(e, { error: method.error, taps, kernelPitch: plan.outputChannels * 4, columns }, from, bounds);
 }
 
-function clearBlanks(e: Emitter, { layout, base }: Stage, { row }: TileRow, columns: number): void {
-  const list = e.i32(e.address(layout.blanks, [base, 1], [row, layout.listBytes]));
-  const end = e.i32(i32.load({}, list));
-  const entry = e.i32();
-  e.for(entry, i32.add(list, 4), end, 4, () => {
-    const output = e.i32(e.address(layout.outputs, [base, 1]));
-    local.set(output, i32.add(output, i32.load({}, entry)));
-    for (let v = 0; v < columns; v += 4) v128.store({ offset: v * 4 }, output, f32x4.splat(0));
-  });
+/** Number of rows of outputs, or of windows where pooling, that a row of tiles has in the image. */
+function rowsOf(e: Emitter, height: number, rows: number, tileRow: I32): I32 {
+  const left = e.i32(i32.sub(height, i32.mul(tileRow, rows)));
+  e.if(i32.gt_s(left, rows), () => local.set(left, i32.const(rows)));
+  return left;
 }
+
+const listOf = (e: Emitter, { layout, base }: Stage, row: I32) =>
+  e.i32(e.address(layout.repeats, [base, 1], [row, layout.listBytes]));
+
+function listOutputs(e: Emitter, stage: Stage, { row, tileRow }: TileRow): void {
+  const { plan, method, layout, base } = stage;
+  const [height, used] = plan.output;
+  const rows = rowsOf(e, height, method.m, tileRow);
+  const inputs = e.i32(i32.add(base, layout.strip));
+  const map = e.i32(i32.add(base, layout.map));
+  const strip = { rows: method.m, columns: layout.columns };
+  const list = listOf(e, stage, row);
+  listRepeats(e, stripMap(plan, layout.columns, method), strip, { inputs, map, list, rows, used });
+}
+
+function repairOutputs(e: Emitter, stage: Stage, { row, sample, tileRow }: TileRow, panel: I32, columns: number): void {
+  const { plan, method, layout, base, x, y, kernel } = stage;
+  const { height, width, channels, relu, pool } = plan;
+  const list = listOf(e, stage, row);
+  const outputs = e.i32(i32.add(base, layout.outputs));
+  e.scope(() => copyRepeats(e, list, outputs, columns));
+  if (!pool && !relu) return;
+  const size = pool ? 2 : 1;
+  const choices = {
+    rows: rowsOf(e, y.shape[0]!, method.m / size, tileRow),
+    width: y.shape[1]!,
+    size,
+    relu,
+    outputs,
+    rowBytes: layout.columns * PANEL_BYTES,
+    list,
+    bias: biasOf(e, plan, panel),
+    bounds: e.i32(e.address(layout.bounds, [base, 1], [panel, PANEL_BYTES])),
+    columns,
+  };
+  const source = {
+    image: [height, width, channels] as const,
+    sample: e.i32(e.address(x.address, [sample, height * width * channels * 4])),
+    kernel: e.i32(e.address(kernel.address, [panel, PANEL_BYTES])),
+    kernelPitch: plan.outputChannels * 4,
+    r: method.r,
+    top: e.i32(i32.sub(i32.mul(tileRow, method.m), plan.top)),
+    left: plan.left,
+    patch: e.i32(i32.add(base, layout.patch)),
+  };
+  settle(e, choices, source);
+}
+
+const biasOf = (e: Emitter, { bias }: WinogradConvolution, panel: I32) =>
+  bias === undefined ? undefined : e.i32(e.address(bias, [panel, PANEL_BYTES]));
 
 /** Bias, ReLU and pooling, from the strip of outputs to the result. */
 function finishStrip(e: Emitter, stage: Stage, { sample, tileRow }: TileRow, panel: I32, columns: number): void {
@@ -464,13 +493,12 @@ function finishStrip(e: Emitter, stage: Stage, { sample, tileRow }: TileRow, pan
   const [height, width] = y.shape as [number, number];
   const tileHeight = method.m / size;
   const firstRow = e.i32(i32.mul(tileRow, tileHeight));
-  const rows = e.i32(i32.sub(height, firstRow));
-  e.if(i32.gt_s(rows, tileHeight), () => local.set(rows, i32.const(tileHeight)));
+  const rows = rowsOf(e, height, tileHeight, tileRow);
   const pitch = plan.outputChannels * 4;
   const place = e.i32(e.address(0, [sample, elementsOf(y.shape) * 4], [firstRow, width * pitch], [panel, PANEL_BYTES]));
   const out = e.i32(i32.add(place, y.address));
   const won = winners && e.i32(i32.add(place, winners.address));
-  const bias = plan.bias === undefined ? undefined : e.i32(e.address(plan.bias, [panel, PANEL_BYTES]));
+  const bias = biasOf(e, plan, panel);
   const line = e.i32(i32.add(base, layout.outputs));
   const rowBytes = layout.columns * PANEL_BYTES;
   const window = plan.pool ? [0, PANEL_BYTES, rowBytes, rowBytes + PANEL_BYTES] : [0];

@@ -21,9 +21,14 @@ export const mapBytes = (map: WindowMap) => (map.height + 1) * mapPitch(map);
 
 /** Writes the map of the image at `image` to `map`. */
 export function mapWindows(e: Emitter, shape: WindowMap, image: I32, map: I32): void {
+  e.scope(() => markPixels(e, shape, image, map));
+  spreadOverWindows(e, shape, map);
+}
+
+/** Makes a map of windows of a map of pixels: the bits that one of the window's pixels has. */
+export function spreadOverWindows(e: Emitter, shape: WindowMap, map: I32): void {
   const pitch = mapPitch(shape);
   const [height, width] = shape.window;
-  e.scope(() => markPixels(e, shape, image, map));
   // Windows along columns, then along rows, in place: each byte is read before it is written.
   const spread = (rows: number, count: number, step: number) => {
     const chunk = e.i32();

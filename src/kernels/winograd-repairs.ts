@@ -1,0 +1,296 @@
+/**
+ * What keeps the rounding of Winograd's filtering from deciding anything. Its errors, some 1e-5 of an output, do no harm
+ * as such, but ReLU and pooling choose: where an output is nearly zero, or two of a window nearly equal, rounding would
+ * decide which of them passes the gradient on, and training would leave the path that it takes with exact sums.
+ *
+ * - Outputs whose window of inputs is all zero are exactly zero.
+ * - Outputs whose window repeats that of the output to the left or above get its value: images have large areas of one
+ *   colour, where most ties are.
+ * - Where what then differs does so by less than the error's bound, outputs are summed again, directly: about one window
+ *   in a thousand.
+ */
+import { f32, f32x4, i32, i32x4, local, memory, v128 } from "wasmati";
+import type { Emitter, F32, I32, V128 } from "../wasm/emitter.ts";
+import { clearSums, multiplyRun, PANEL_BYTES, storeSums, takeSums } from "./block.ts";
+import { clearMemory } from "./convolution.ts";
+import { mapPitch, spreadOverWindows, type WindowMap } from "./window-map.ts";
+
+/** The bits of a window in the map: 0 where all of it is zero, or is what its neighbour's window is. */
+const NOT_ZERO = 1;
+const UNLIKE_LEFT = 2;
+const UNLIKE_ABOVE = 4;
+
+/** A row of tiles' list: where it ends, the largest magnitude among its inputs, then pairs of places in the strip of outputs. */
+const LIST_HEAD = 8;
+
+/** Places in a strip of outputs, which has `columns` columns and is followed by one place of zeros. */
+export interface OutputStrip {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export const repairListBytes = ({ rows, columns }: OutputStrip) => LIST_HEAD + rows * columns * 8;
+
+/**
+ * Lists the outputs of a strip that are zero or repeat another, and finds the largest magnitude of its inputs. What lies
+ * before the strip of inputs, as far as one of its rows, is read.
+ */
+export function listRepeats(
+  e: Emitter,
+  shape: WindowMap,
+  { rows: allRows, columns }: OutputStrip,
+  { inputs, map, list, rows, used }: { inputs: I32; map: I32; list: I32; rows: I32; used: number },
+): void {
+  e.scope(() => f32.store({ offset: 4 }, list, markInputs(e, shape, inputs, map)));
+  spreadOverWindows(e, shape, map);
+  const mark = e.i32();
+  const line = e.i32(map);
+  const end = e.i32(i32.add(list, LIST_HEAD));
+  const place = e.i32(0);
+  const source = e.i32();
+  const zeros = e.i32(allRows * columns * PANEL_BYTES);
+  e.for(e.i32(), 0, rows, 1, () => {
+    local.set(mark, line);
+    e.for(e.i32(), 0, used, 1, () => {
+      const bits = e.i32(i32.load8_u({}, mark));
+      const isUnlike = (bit: number) => i32.and(bits, bit);
+      local.set(source, i32.sub(place, columns * PANEL_BYTES));
+      e.if(i32.eqz(isUnlike(UNLIKE_LEFT)), () => local.set(source, i32.sub(place, PANEL_BYTES)));
+      e.if(i32.eqz(isUnlike(NOT_ZERO)), () => local.set(source, zeros));
+      i32.store({}, end, place);
+      i32.store({ offset: 4 }, end, source);
+      const isListed = i32.ne(i32.and(bits, NOT_ZERO | UNLIKE_LEFT | UNLIKE_ABOVE), 7);
+      local.set(end, i32.add(end, i32.shl(isListed, 3)));
+      local.set(mark, i32.add(mark, 1));
+      local.set(place, i32.add(place, PANEL_BYTES));
+    });
+    local.set(place, i32.add(place, (columns - used) * PANEL_BYTES));
+    local.set(line, i32.add(line, mapPitch(shape)));
+  });
+  i32.store({}, list, end);
+}
+
+/** Marks each pixel that is not zero, or unlike the one before or above it; gives the largest magnitude of all. */
+function markInputs(e: Emitter, { height, width, channels, ...rest }: WindowMap, inputs: I32, map: I32): F32 {
+  const pixelBytes = channels * 4;
+  const pitch = width * pixelBytes;
+  const tail = channels % 4;
+  const largest = e.v128(f32x4.splat(0));
+  const line = e.i32(map);
+  // One pointer for the pixel and its neighbours.
+  const above = e.i32(i32.sub(inputs, pitch));
+  const firstRow = e.i32(UNLIKE_ABOVE);
+  const [nonzero, fromLeft, fromAbove] = [e.v128(), e.v128(), e.v128()];
+  const compare = (mask?: V128) => {
+    const load = (offset: number) => {
+      const vector = e.v128(v128.load({ offset, align: 4 }, above));
+      if (mask) local.set(vector, v128.and(vector, mask));
+      return vector;
+    };
+    const [pixel, left, up] = [load(pitch), load(pitch - pixelBytes), load(0)];
+    const magnitude = e.v128(f32x4.abs(pixel));
+    local.set(largest, f32x4.pmax(largest, magnitude));
+    local.set(nonzero, v128.or(nonzero, magnitude));
+    local.set(fromLeft, v128.or(fromLeft, v128.xor(pixel, left)));
+    local.set(fromAbove, v128.or(fromAbove, v128.xor(pixel, up)));
+  };
+  const lanes = tail ? firstLanes(e, tail) : undefined;
+  e.for(e.i32(), 0, height, 1, () => {
+    const mark = e.i32(line);
+    e.for(e.i32(), 0, width, 1, () => {
+      for (const vector of [nonzero, fromLeft, fromAbove]) local.set(vector, f32x4.splat(0));
+      const end = e.i32(i32.add(above, (channels - tail) * 4));
+      e.for(above, above, end, 16, () => compare());
+      if (lanes) compare(lanes);
+      local.set(above, i32.add(above, tail * 4));
+      const bits = e.i32(i32.or(firstRow, v128.any_true(nonzero)));
+      local.set(bits, i32.or(bits, i32.shl(v128.any_true(fromLeft), 1)));
+      local.set(bits, i32.or(bits, i32.shl(v128.any_true(fromAbove), 2)));
+      i32.store8({}, mark, bits);
+      local.set(mark, i32.add(mark, 1));
+    });
+    i32.store8({}, line, e.i32(i32.or(UNLIKE_LEFT, i32.load8_u({}, line))));
+    local.set(firstRow, i32.const(0));
+    local.set(line, i32.add(line, mapPitch({ height, width, channels, ...rest })));
+  });
+  const lane = (index: 0 | 1 | 2 | 3) => e.f32(f32x4.extract_lane(index, largest));
+  const [first, second, third, fourth] = [lane(0), lane(1), lane(2), lane(3)];
+  return e.f32(f32.max(f32.max(first, second), f32.max(third, fourth)));
+}
+
+/** All bits of the first `count` lanes. */
+const firstLanes = (e: Emitter, count: number) =>
+  e.v128(i32x4.lt_s(v128.const("i32x4", [0, 1, 2, 3]), i32x4.splat(count)));
+
+/** Gives the listed outputs of a strip their values. */
+export function copyRepeats(e: Emitter, list: I32, outputs: I32, columns: number): void {
+  const end = e.i32(i32.load({}, list));
+  const entry = e.i32();
+  e.for(entry, i32.add(list, LIST_HEAD), end, 8, () => {
+    const to = e.i32(i32.add(outputs, i32.load({}, entry)));
+    const from = e.i32(i32.add(outputs, i32.load({ offset: 4 }, entry)));
+    for (let v = 0; v < columns; v += 4) {
+      v128.store({ offset: v * 4 }, to, e.v128(v128.load({ offset: v * 4 }, from)));
+    }
+  });
+}
+
+/** What choices are made of: the windows of a strip of outputs, in one panel of channels. */
+export interface Choices {
+  /** Windows of the strip; outputs along a side of each, 1 or 2. */
+  readonly rows: I32;
+  readonly width: number;
+  readonly size: number;
+  readonly relu: boolean;
+  /** The strip's first output, and bytes from row to row of it. */
+  readonly outputs: I32;
+  readonly rowBytes: number;
+  /** The strip's list, which knows the magnitude of its inputs; the panel's bias, and its bounds for inputs of up to 1. */
+  readonly list: I32;
+  readonly bias: I32 | undefined;
+  readonly bounds: I32;
+  readonly columns: number;
+}
+
+/** What sums are made of: one sample and the kernel. */
+export interface Source {
+  readonly image: readonly [height: number, width: number, channels: number];
+  /** The sample, and the kernel's first column in the panel; bytes from row to row of the kernel; its side. */
+  readonly sample: I32;
+  readonly kernel: I32;
+  readonly kernelPitch: number;
+  readonly r: number;
+  /** In the image: row of the first output's window, and column. */
+  readonly top: I32;
+  readonly left: number;
+  /** Memory for the inputs of one window of outputs. */
+  readonly patch: I32;
+}
+
+export const patchBytes = (size: number, r: number, channels: number) => (size + r - 1) ** 2 * channels * 4 + 16;
+
+/** Sums again what rounding would choose among. */
+export function settle(e: Emitter, choices: Choices, source: Source): void {
+  const { rows, width, size, relu, outputs, rowBytes, list, bias, bounds, columns } = choices;
+  const window = size === 2 ? [0, PANEL_BYTES, rowBytes, rowBytes + PANEL_BYTES] : [0];
+  const magnitude = e.v128(v128.load32_splat({ offset: 4 }, list));
+  const bound = (v: number) => e.v128(f32x4.mul(magnitude, v128.load({ offset: v * 4 }, bounds)));
+  const limits = Array.from({ length: Math.ceil(columns / 4) }, (_, i) => bound(i * 4));
+  const line = e.i32(outputs);
+  const y = e.i32(source.top);
+  e.for(e.i32(), 0, rows, 1, () => {
+    const x = e.i32(-source.left);
+    const place = e.i32(line);
+    e.for(e.i32(), 0, width, 1, () => {
+      for (const [i, limit] of limits.entries()) {
+        const vector = e.i32(i32.add(place, i * 16));
+        e.if(isClose(e, { relu, window, vector, limit, bias, offset: i * 16 }), () => {
+          const kernel = e.i32(i32.add(source.kernel, i * 16));
+          sumDirectly(e, { ...source, kernel }, { size, y, x, vector, window });
+        });
+      }
+      local.set(x, i32.add(x, size));
+      local.set(place, i32.add(place, size * PANEL_BYTES));
+    });
+    local.set(y, i32.add(y, size));
+    local.set(line, i32.add(line, size * rowBytes));
+  });
+}
+
+interface Close {
+  readonly relu: boolean;
+  readonly window: readonly number[];
+  readonly vector: I32;
+  readonly limit: V128;
+  readonly bias: I32 | undefined;
+  readonly offset: number;
+}
+
+/**
+ * Pushes whether in one of four channels the largest output of a window is nearer than the limit to another one, or to
+ * zero where there is ReLU. What is exactly equal is settled: as integers, less 1, such differences are the largest.
+ */
+function isClose(e: Emitter, { relu, window, vector, limit, bias, offset }: Close) {
+  const sums = window.map((place) => e.v128(v128.load({ offset: place }, vector)));
+  const largest = e.v128(sums[0]!);
+  for (const sum of sums.slice(1)) local.set(largest, f32x4.pmax(largest, sum));
+  const differences = sums.length > 1 ? sums.map((sum) => e.v128(f32x4.sub(largest, sum))) : [];
+  if (bias) local.set(largest, f32x4.add(largest, v128.load({ offset, align: 4 }, bias)));
+  if (relu) differences.push(e.v128(f32x4.abs(largest)));
+  const least = e.v128(i32x4.splat(-1));
+  for (const difference of differences) {
+    local.set(least, i32x4.min_u(least, i32x4.sub(difference, i32x4.splat(1))));
+  }
+  const close = e.v128(i32x4.lt_u(least, limit));
+  // What ReLU cuts off anyway need not be settled.
+  if (relu) local.set(close, v128.and(close, f32x4.gt(largest, f32x4.neg(limit))));
+  return v128.any_true(close);
+}
+
+/** The outputs of one window, summed over its inputs in order. */
+function sumDirectly(
+  e: Emitter,
+  { image: [height, width, channels], sample, kernel, kernelPitch, r, patch }: Source,
+  { size, y, x, vector, window }: { size: number; y: I32; x: I32; vector: I32; window: readonly number[] },
+): void {
+  const pixelBytes = channels * 4;
+  const side = size + r - 1;
+  const sideBytes = side * pixelBytes;
+  // The part of the patch that is within the image's columns; the rest is zero.
+  const first = e.i32(i32.sub(0, x));
+  e.if(i32.lt_s(first, 0), () => local.set(first, i32.const(0)));
+  const last = e.i32(i32.sub(width, x));
+  e.if(i32.gt_s(last, side), () => local.set(last, i32.const(side)));
+  const count = e.i32(i32.mul(i32.sub(last, first), pixelBytes));
+  const to = e.i32(patch);
+  const row = e.i32(y);
+  clearMemory(patch, side * sideBytes);
+  e.for(e.i32(), 0, side, 1, () => {
+    e.if(i32.lt_u(row, height), () => {
+      const column = e.i32(i32.add(x, first));
+      local.get(e.i32(e.address(0, [to, 1], [first, pixelBytes])));
+      local.get(e.i32(e.address(0, [sample, 1], [row, width * pixelBytes], [column, pixelBytes])));
+      local.get(count);
+      memory.copy();
+    });
+    local.set(row, i32.add(row, 1));
+    local.set(to, i32.add(to, sideBytes));
+  });
+  const rowOffsets = size === 2 ? [0, pixelBytes, sideBytes, sideBytes + pixelBytes] : [0];
+  const sums = takeSums(e, window.length, 4);
+  clearSums(sums);
+  const a = e.i32(patch);
+  const b = e.i32(kernel);
+  const end = e.i32();
+  e.for(e.i32(), 0, r, 1, () => {
+    local.set(end, i32.add(a, r * pixelBytes));
+    multiplyRun(e, { rowOffsets, aStep: 4, bStep: kernelPitch }, sums, a, b, end);
+    local.set(a, i32.add(a, sideBytes - r * pixelBytes));
+  });
+  storeSums(e, sums, vector, window, 4);
+}
+
+/**
+ * For one panel of output channels the bounds of the error for inputs of up to 1: `error` times the sum of the kernel's
+ * magnitudes. In lanes that are no channels there is nothing to settle.
+ */
+export function boundErrors(
+  e: Emitter,
+  { error, taps, kernelPitch, columns }: { error: number; taps: number; kernelPitch: number; columns: number },
+  kernel: I32,
+  bounds: I32,
+): void {
+  for (let v = 0; v < PANEL_BYTES / 16; v++) {
+    const tap = e.i32(i32.add(kernel, v * 16));
+    const sum = e.v128(f32x4.splat(0));
+    const lanes = Math.max(0, Math.min(4, columns - v * 4));
+    if (lanes > 0) {
+      e.for(e.i32(), 0, taps, 1, () => {
+        local.set(sum, f32x4.add(sum, f32x4.abs(v128.load({ align: 4 }, tap))));
+        local.set(tap, i32.add(tap, kernelPitch));
+      });
+    }
+    const used = firstLanes(e, lanes);
+    v128.store({ offset: v * 16 }, bounds, e.v128(v128.and(f32x4.mul(sum, f32x4.splat(error)), used)));
+  }
+}
