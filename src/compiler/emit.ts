@@ -2,7 +2,14 @@
 import { call, f64, func, i32, importFunc, importMemory, local, Module } from "wasmati";
 import type { Node } from "../kernels/op.ts";
 import { buildBarrier } from "../wasm/barrier.ts";
-import { buildKernel, COUNTERS, type HostFeatures, type KernelFunction, type Scratch } from "../wasm/emitter.ts";
+import {
+  buildKernel,
+  COUNTERS,
+  type HostFeatures,
+  type KernelFunction,
+  type RunLimits,
+  type Scratch,
+} from "../wasm/emitter.ts";
 import type { Program } from "./network.ts";
 import type { MemoryPlan } from "./plan.ts";
 
@@ -37,7 +44,7 @@ export function emitModule({ programs, plan, features, threads, counters }: Modu
   for (const [name, nodes] of programs) {
     const kernels = kernelsOf(nodes, plan).map((node, index) => {
       const own = counters && { ...counters, address: counters.address + (first + index) * COUNTERS.bytes };
-      return { run: emitNode(node, { ...plan, ...(own && { counters: own }) }, features), counters: own };
+      return { run: emitNode(node, { ...plan, isShared, ...(own && { counters: own }) }, features), counters: own };
     });
     first += kernels.length;
     const locals = clock ? ([f64, f64, i32] as const) : [];
@@ -74,7 +81,11 @@ function isFree({ op, inputs, outputs }: Node, { operands }: Pick<MemoryPlan, "o
   return op.isView === true && operands.get(inputs[0]!)!.address === operands.get(outputs[0]!)!.address;
 }
 
-function emitNode({ op, attributes, inputs, outputs }: Node, plan: MemoryPlan, features: HostFeatures): KernelFunction {
+function emitNode(
+  { op, attributes, inputs, outputs }: Node,
+  plan: MemoryPlan & RunLimits,
+  features: HostFeatures,
+): KernelFunction {
   const place = (tensor: (typeof inputs)[number]) => plan.operands.get(tensor)!;
   return buildKernel(features, plan, (emitter) => {
     op.emit(emitter, attributes, inputs.map(place), outputs.map(place));

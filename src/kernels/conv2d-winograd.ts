@@ -3,7 +3,8 @@
  * matrices (tiles x input channels times input channels x output channels) in place of r x r, and m * m times as few.
  *
  * Work goes by groups of tile rows, which may belong to neighbouring samples, and within a group by panels of eight
- * output channels; threads share the pairs of group and panel, so that one image keeps several of them busy. All that a
+ * output channels; threads take whole groups or, where there are few, single panels of them, so that one image keeps
+ * several of them busy. All that a
  * group needs, its transformed tiles, the transformed kernel and one panel's products, lies in scratch memory and in
  * cache. A row of tiles is turned back into a strip of outputs, from which bias, ReLU and 2x2 pooling go out.
  *
@@ -45,6 +46,9 @@ export interface WinogradConvolution {
 
 /** Bytes that a group's transformed tiles may take: a part of the second-level cache. */
 const GROUP_BYTES = 96 * 1024;
+
+/** Fewer groups than these are cut into panels: the last would keep one thread busy. */
+const GROUPS_PER_THREAD = 4;
 
 /** Additions and multiplications that a tile costs in its transforms, for each input and each output channel. */
 const TRANSFORM_COST = 6;
@@ -114,6 +118,8 @@ function layoutOf(plan: WinogradConvolution, method: Filtering) {
     /** Where in scratch memory lies what. */
     patch: take(patchBytes(plan.pool ? 2 : 1, r, channels)),
     bounds: take(panels * PANEL_BYTES),
+    /** A byte a panel of the kernel: whether it is transformed. */
+    ready: take(panels),
     repeats: take(groupRows * listBytes),
     square: take(n * n * 16),
     /** With a place of zeros at the end. */
@@ -175,20 +181,16 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
   const { groupRows, tileRows, panels } = layout;
   const stage: Stage = { ...tensors, plan, method, layout, base: e.scratch() };
   const total = e.i32(i32.mul(e.batch, tileRows));
-  const pairs = e.i32(i32.mul(i32.div_u(i32.add(total, groupRows - 1), groupRows), panels));
-  const { from, to } = e.share(pairs);
+  const groups = e.i32(i32.div_u(i32.add(total, groupRows - 1), groupRows));
+  const parts = e.i32(1);
+  e.if(i32.lt_u(groups, e.i32(i32.mul(e.threads, GROUPS_PER_THREAD))), () => local.set(parts, i32.const(panels)));
   clearMemory(e.i32(i32.add(stage.base, layout.strip)), method.n * layout.stripPitch);
   const zeros = layout.outputs + method.m * layout.columns * PANEL_BYTES;
   clearMemory(e.i32(i32.add(stage.base, zeros)), PANEL_BYTES);
-  eachPanelOf(e, stage, { from: 0, to: panels }, (panel, columns) => {
-    e.if(e.isShared({ from, to }, panel, panels), () => {
-      e.scope(() => transformKernel(e, stage, panel, columns));
-      e.scope(() => boundPanel(e, stage, panel, columns));
-    });
-  });
-  const group = e.i32();
-  const lastGroup = e.i32(i32.div_u(i32.add(to, panels - 1), panels));
-  e.for(group, i32.div_u(from, panels), lastGroup, 1, () => {
+  clearMemory(e.i32(i32.add(stage.base, layout.ready)), panels);
+  const loaded = e.i32(-1);
+  e.eachUnit(e.i32(i32.mul(groups, parts)), (unit) => {
+    const group = e.i32(i32.div_u(unit, parts));
     const firstRow = e.i32(i32.mul(group, groupRows));
     const rows = e.i32(i32.sub(total, firstRow));
     e.if(i32.gt_s(rows, groupRows), () => local.set(rows, i32.const(groupRows)));
@@ -200,17 +202,19 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
         body({ row, sample, tileRow });
       });
     };
-    eachRow((row) => {
-      e.scope(() => loadStrip(e, stage, row));
-      e.scope(() => listOutputs(e, stage, row));
-      e.scope(() => transformInput(e, stage, row));
+    e.if(i32.ne(group, loaded), () => {
+      eachRow((row) => {
+        e.scope(() => loadStrip(e, stage, row));
+        e.scope(() => listOutputs(e, stage, row));
+        e.scope(() => transformInput(e, stage, row));
+      });
+      local.set(loaded, group);
     });
-    const begin = e.i32(i32.mul(group, panels));
-    const first = e.i32(i32.sub(from, begin));
-    e.if(i32.lt_s(first, 0), () => local.set(first, i32.const(0)));
-    const last = e.i32(i32.sub(to, begin));
-    e.if(i32.gt_s(last, panels), () => local.set(last, i32.const(panels)));
-    eachPanelOf(e, stage, { from: first, to: last }, (panel, columns) => {
+    const from = e.i32(i32.rem_u(unit, parts));
+    const to = e.i32(i32.add(from, 1));
+    e.if(i32.eq(parts, 1), () => local.set(to, i32.const(panels)));
+    eachPanelOf(e, stage, { from, to }, (panel, columns) => {
+      e.scope(() => prepareKernel(e, stage, panel, columns));
       e.scope(() => multiply(e, stage, { panel, columns, rows }));
       eachRow((row) => {
         e.scope(() => transformOutput(e, stage, row, columns));
@@ -218,6 +222,16 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
         e.scope(() => finishStrip(e, stage, row, panel, columns));
       });
     });
+  });
+}
+
+/** Transforms a panel of the kernel when it is first needed. */
+function prepareKernel(e: Emitter, stage: Stage, panel: I32, columns: number): void {
+  const isReady = e.i32(e.address(stage.layout.ready, [stage.base, 1], [panel, 1]));
+  e.if(i32.eqz(i32.load8_u({}, isReady)), () => {
+    e.scope(() => transformKernel(e, stage, panel, columns));
+    e.scope(() => boundPanel(e, stage, panel, columns));
+    i32.store8({}, isReady, 1);
   });
 }
 

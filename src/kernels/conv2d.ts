@@ -160,11 +160,9 @@ function emitDirect(e: Emitter, attributes: Conv2dAttributes, { x, kernel, bias,
   packKernel(e, plan, kernel.address, panels);
   const isPadded = top + bottom + left + right > 0;
   if (isPadded) clearMemory(padded, paddedBytes(plan.image));
-  const n = e.i32();
-  const { from, to } = e.samples();
   const sampleBytes = elementsOf(x.shape) * 4;
   const outputBytes = elementsOf(y.shape) * 4;
-  e.for(n, from, to, 1, () => {
+  e.eachUnit(e.batch, (n) => {
     const image = e.i32(e.address(x.address, [n, sampleBytes]));
     const inside = { top, left, rows: x.shape[0]!, rowBytes: sampleBytes / x.shape[0]! };
     if (isPadded) {
@@ -198,9 +196,7 @@ function emitSparse(e: Emitter, attributes: Conv2dAttributes, { x, kernel, bias,
   const plan = sparseOf(attributes, x, kernel);
   const base = e.scratch();
   prepareSparse(e, plan, kernel, base);
-  const n = e.i32();
-  const { from, to } = e.samples();
-  e.for(n, from, to, 1, () => {
+  e.eachUnit(e.batch, (n) => {
     const position = e.i32(e.address(0, [n, elementsOf(x.shape) * 4]));
     const target = e.i32(e.address(y.address, [n, elementsOf(y.shape) * 4]));
     emitSparseConvolution(e, plan, { source: x }, { position, target, base });

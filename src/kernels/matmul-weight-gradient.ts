@@ -3,7 +3,7 @@
  * batch in ascending order; and, where an optimizer is fused behind it, the weight's update, chunk by chunk, so that the
  * gradient never leaves the cache.
  *
- * Threads share the rows of the gradient, which belong to inputs. ReLU leaves about half of the inputs zero: of each row's
+ * Threads share the gradient by chunks of rows, which belong to inputs. ReLU leaves about half of the inputs zero: of each row's
  * inputs, over the batch, those that are not zero become a list, and their samples' output gradients are added up, packed
  * by panels of columns that lie in the first-level cache.
  */
@@ -58,10 +58,9 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
     writeTable(e, e.i32(i32.add(base, plan.table)));
     packGradients(e, plan, dy!, base);
     const updateVector = update?.op.prepare(e, update.attributes, parameter!, rest);
-    const { from, to } = e.share(plan.rows);
-    const first = e.i32();
-    e.for(first, from, to, CHUNK_ROWS, () => {
-      const count = e.i32(i32.sub(to, first));
+    e.eachUnit(e.i32(Math.ceil(plan.rows / CHUNK_ROWS)), (chunk) => {
+      const first = e.i32(i32.mul(chunk, CHUNK_ROWS));
+      const count = e.i32(i32.sub(plan.rows, first));
       e.if(i32.gt_s(count, CHUNK_ROWS), () => local.set(count, i32.const(CHUNK_ROWS)));
       makeLists(e, plan, x!, { first, count, base });
       const start = e.i32(e.address(0, [first, plan.columns * 4]));

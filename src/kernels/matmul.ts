@@ -5,7 +5,7 @@
  * ReLU leaves about half of such rows zero, so they are compressed to lists, and only the matrix's rows that meet a value
  * are added. The matrix is taken in blocks of some rows by one panel of columns, packed so that a block lies in the
  * first-level cache, and each block runs against all samples. Each output is one sum in ascending order, whatever the
- * blocks. Threads share the pairs of panel and sample. A batch of fewer than four samples does not repay the packing:
+ * blocks. Threads take panels, or, where there are few, share the pairs of panel and sample. A batch of fewer than four samples does not repay the packing:
  * there the matrix is read where it lies.
  */
 import { f32x4, i32, i32x4, local, v128 } from "wasmati";
@@ -34,6 +34,9 @@ const PACKED_BATCH = 4;
 
 /** Lists of all blocks are made at once where a sample's take no more: those of a batch stay in second-level cache. */
 const LISTS_AT_ONCE_BYTES = 5 * 1024;
+
+/** Where there are as many panels, threads take one after another. */
+const PANELS_TO_TAKE = 32;
 
 /** Bytes before a list, with its end. */
 const HEADER_BYTES = 16;
@@ -86,14 +89,19 @@ export const matmul: Op<MatmulAttributes> = {
     const isPacked = e.i32(attributes.transposed ? i32.const(1) : i32.ge_s(e.batch, PACKED_BATCH));
     const pitch = e.i32(i32.const(plan.panelBytes));
     e.if(i32.eqz(isPacked), () => local.set(pitch, i32.const(plan.columns * 4)));
-    const share = e.share(e.i32(i32.mul(e.batch, panels)));
+    const pairs = e.i32(i32.mul(e.batch, panels));
+    const isByPanel = listsAtOnce && panels >= PANELS_TO_TAKE;
+    const share = isByPanel ? { from: e.i32(0), to: pairs } : e.share(pairs);
     const work: Work = { plan, attributes, x: x!, w: w!, last, y: y!, base, isPacked, pitch, share };
     const block = e.i32();
     const eachBlock = (body: () => void) => e.for(block, 0, blocks, 1, body);
     const panel = e.i32();
     const lastPanel = e.i32(i32.div_u(i32.add(share.to, i32.sub(e.batch, 1)), e.batch));
     const eachPanel = (body: () => void) => e.for(panel, i32.div_u(share.from, e.batch), lastPanel, 1, body);
-    if (listsAtOnce) {
+    if (isByPanel) {
+      eachBlock(() => makeLists(e, work, block));
+      e.eachUnit(e.i32(panels), (panel) => eachBlock(() => runBlock(e, work, block, panel)));
+    } else if (listsAtOnce) {
       eachBlock(() => makeLists(e, work, block));
       eachPanel(() => eachBlock(() => runBlock(e, work, block, panel)));
     } else {

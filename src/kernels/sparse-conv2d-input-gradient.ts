@@ -46,9 +46,7 @@ export const sparseConv2dInputGradient: Op<SparseConv2dInputGradientAttributes> 
     const plan = planOf(attributes, kernel!);
     const base = e.scratch();
     prepareSparse(e, plan, kernel!, base);
-    const n = e.i32();
-    const { from, to } = e.samples();
-    e.for(n, from, to, 1, () => {
+    e.eachUnit(e.batch, (n) => {
       const position = e.i32(e.address(0, [n, elementsOf(dy!.shape) * 4]));
       const target = e.i32(e.address(dx!.address, [n, elementsOf(dx!.shape) * 4]));
       emitSparseConvolution(e, plan, { source: dy!, winners }, { position, target, base });

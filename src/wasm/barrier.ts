@@ -21,6 +21,8 @@ export const CONTROL = {
   batch: 200,
   /** For each thread, eight bytes apart: the command that it ran last, and its batch size. */
   taken: 256,
+  /** Pieces of the running kernel's work that threads have begun; the barrier sets it back. */
+  begun: 832,
 } as const;
 
 /** Looks at the generation before sleeping: about a millisecond. To wake a sleeper may take as long as a small kernel. */
@@ -41,6 +43,7 @@ export function buildBarrier() {
     i32.eq(i32.add(i32.atomic.rmw.add({ offset: CONTROL.arrived }, zero, 1), 1), threads);
     if_(null, () => {
       i32.atomic.store({ offset: CONTROL.arrived }, zero, 0);
+      i32.atomic.store({ offset: CONTROL.begun }, zero, 0);
       i64.atomic.store({ offset: CONTROL.generation }, zero, i64.add(generation, 1n));
       memory.atomic.notify({ offset: CONTROL.generation }, zero, -1);
       drop();

@@ -20,6 +20,7 @@ import {
   type StackVar,
   v128,
 } from "wasmati";
+import { CONTROL } from "./barrier.ts";
 
 /** What the host offers; probed once, see `runtime/features.ts`. */
 export interface HostFeatures {
@@ -59,6 +60,8 @@ export interface RunLimits {
   readonly scratch: Scratch;
   /** The largest batch. */
   readonly batchSize: number;
+  /** Whether several threads run the kernel at the same time, with a barrier behind it. */
+  readonly isShared?: boolean;
   /** Where this kernel's counters of a profile are; each thread has its own. None unless profiling. */
   readonly counters?: Scratch;
 }
@@ -94,6 +97,8 @@ export class Emitter {
   readonly batchSize: number;
   readonly #scratch: Scratch;
   readonly #counters: Scratch | undefined;
+  readonly #isShared: boolean;
+  #hasUnits = false;
   readonly #pools: Pools;
   readonly #used: Record<LocalType, number> = { i32: 0, v128: 0, f32: 0, f64: 0, i64: 0 };
 
@@ -102,6 +107,7 @@ export class Emitter {
     this.batchSize = limits.batchSize;
     this.#scratch = limits.scratch;
     this.#counters = limits.counters;
+    this.#isShared = limits.isShared ?? false;
     this.thread = thread;
     this.threads = threads;
     this.batch = batch;
@@ -198,6 +204,36 @@ export class Emitter {
     const from = this.i32(bound(this.thread));
     const to = this.i32(bound(i32.add(this.thread, 1)));
     return { from, to };
+  }
+
+  /**
+   * Runs `body` for each of `total` pieces of work, of which threads take the next whenever they are free: they then
+   * finish together, however unequal the pieces and the cores. Which thread has which must not matter to the results. Once
+   * a kernel.
+   */
+  eachUnit(total: I32, body: (unit: I32) => void): void {
+    if (this.#hasUnits) throw new Error("emitter: the pieces of a kernel's work are counted once");
+    this.#hasUnits = true;
+    const unit = this.i32();
+    if (!this.#isShared) {
+      const { from, to } = this.share(total);
+      this.for(unit, from, to, 1, () => body(unit));
+      return;
+    }
+    const zero = this.i32(0);
+    const isAlone = this.i32(i32.eq(this.threads, 1));
+    const next = this.i32(0);
+    block(null, (exit) => {
+      loop(null, (again) => {
+        local.set(unit, next);
+        this.if(i32.eqz(isAlone), () => local.set(unit, i32.atomic.rmw.add({ offset: CONTROL.begun }, zero, 1)));
+        i32.ge_s(unit, total);
+        br_if(exit);
+        this.scope(() => body(unit));
+        local.set(next, i32.add(next, 1));
+        br(again);
+      });
+    });
   }
 
   /**
