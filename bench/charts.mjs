@@ -22,7 +22,7 @@ const charts = [
   { section: "javascript", title: "Training step in JavaScript (ms, logarithmic)", logarithmic: true },
 ];
 
-const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(`"`, "&quot;");
 
 const format = (value) =>
   value >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
