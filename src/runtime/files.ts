@@ -1,5 +1,6 @@
 /** Files, in Node. Browsers have none: there a model comes and goes as bytes. */
 import { UserError } from "../errors.ts";
+import { isNode } from "./host.ts";
 
 /** Reasons by the system's codes, in words. */
 const reasons: Record<string, string> = {
@@ -59,8 +60,77 @@ export async function packageFolder(name: string, folder: string): Promise<strin
   return join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), folder);
 }
 
-/** The MD5 sum, in hexadecimal. */
-export async function md5Of(bytes: Uint8Array): Promise<string> {
-  const { createHash } = await import("node:crypto");
-  return createHash("md5").update(bytes).digest("hex");
+/** The SHA-256 sum, in hexadecimal. */
+export async function sha256Of(bytes: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * The folder in which Keras keeps the data sets that it has downloaded: `datasets` in `$KERAS_HOME` or in `~/.keras`.
+ * Undefined in a browser.
+ */
+export async function datasetsFolder(): Promise<string | undefined> {
+  if (!isNode) return undefined;
+  const { homedir } = await import("node:os");
+  const { join } = await import("node:path");
+  const home = process.env.KERAS_HOME ?? join("~", ".keras");
+  return join(home.replace(/^~(?=[/\\]|$)/, homedir()), "datasets");
+}
+
+/** The first of these files that there is. @throws UserError where it cannot be read. */
+export async function readFirst(paths: readonly string[]): Promise<{ path: string; bytes: Uint8Array } | undefined> {
+  for (const path of paths) {
+    try {
+      return { path, bytes: await readFile(path) };
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+  return undefined;
+}
+
+function isMissing(error: unknown): boolean {
+  const code = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code;
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+/** Makes a folder, with those that it lies in, unless it is there. @throws UserError where it cannot be made. */
+export async function makeFolder(path: string): Promise<void> {
+  const fs = await import("node:fs/promises");
+  await fs.mkdir(path, { recursive: true }).catch((error: unknown) => {
+    throw explain("make folder", path, error);
+  });
+}
+
+export interface FolderEntry {
+  readonly name: string;
+  /** A link counts as what it leads to. */
+  readonly isFolder: boolean;
+  readonly isLink: boolean;
+}
+
+/** What is in a folder, sorted by name. @throws UserError where it cannot be read. */
+export async function listFolder(path: string): Promise<FolderEntry[]> {
+  const fs = await import("node:fs/promises");
+  const { join } = await import("node:path");
+  try {
+    const entries = await fs.readdir(path, { withFileTypes: true });
+    const listed = entries.map(async (entry) => {
+      const isLink = entry.isSymbolicLink();
+      const isFolder = isLink ? await leadsToFolder(join(path, entry.name)) : entry.isDirectory();
+      return { name: entry.name, isFolder, isLink };
+    });
+    return (await Promise.all(listed)).sort((a, b) => (a.name < b.name ? -1 : 1));
+  } catch (error) {
+    throw explain("read folder", path, error);
+  }
+}
+
+async function leadsToFolder(path: string): Promise<boolean> {
+  const fs = await import("node:fs/promises");
+  return fs.stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
 }

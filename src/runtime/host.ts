@@ -10,7 +10,7 @@ export interface HostWorker {
   terminate(): void;
 }
 
-const isNode = typeof process !== "undefined" && typeof process.versions?.node === "string";
+export const isNode = typeof process !== "undefined" && typeof process.versions?.node === "string";
 
 /** Starts a module worker. */
 export async function startWorker(url: URL): Promise<HostWorker> {
