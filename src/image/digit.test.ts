@@ -3,7 +3,7 @@ import { inkOf, jpegOf, meanDifference, mnistDigit, noise, paint, pngOf } from "
 import { UserError } from "../errors.ts";
 import { decodeImage } from "./decode.ts";
 import { prepareDigit } from "./digit.ts";
-import type { GreyImage } from "./grey-image.ts";
+import type { GreyImage } from "./pictures.ts";
 
 const DIGITS = Array.from({ length: 25 }, (_, index) => mnistDigit(index));
 

@@ -5,8 +5,8 @@
 import { NDArray } from "../array.ts";
 import { UserError } from "../errors.ts";
 import { widen } from "./background.ts";
-import { cropImage, type GreyImage } from "./grey-image.ts";
 import { findInk, type Ink } from "./ink.ts";
+import { cropImage, type GreyImage } from "./pictures.ts";
 import { type Box, type Plane, resample, shrink } from "./resample.ts";
 
 const FIELD = 28;

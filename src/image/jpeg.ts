@@ -1,7 +1,7 @@
-/** JPEG to grey levels, turned upright by its EXIF orientation. */
+/** JPEG to pixels. */
 import jpeg from "jpeg-js";
 import { UserError } from "../errors.ts";
-import { checkSize, type GreyImage, luminance, MAX_PIXELS } from "./grey-image.ts";
+import { type ColourImage, checkSize, MAX_PIXELS } from "./pictures.ts";
 
 /** Bound on what the decoder may allocate; the largest picture allowed, not subsampled, needs about 1.3 GB of it. */
 const MAX_DECODER_MEGABYTES = 2048;
@@ -55,39 +55,19 @@ function readOrientation(segment: Uint8Array): number | undefined {
   return undefined;
 }
 
-/** Undoes the rotation and mirroring that an EXIF orientation stands for. */
-function turnUpright(image: GreyImage, orientation: number): GreyImage {
-  if (orientation < 2 || orientation > 8) return image;
-  const { width, height, data } = image;
-  const transposed = orientation >= 5;
-  const flipX = orientation === 2 || orientation === 3 || orientation === 7 || orientation === 8;
-  const flipY = orientation === 3 || orientation === 4 || orientation === 6 || orientation === 7;
-  const upright = new Uint8Array(data.length);
-  const [newWidth, newHeight] = transposed ? [height, width] : [width, height];
-  for (let y = 0; y < newHeight; y++) {
-    for (let x = 0; x < newWidth; x++) {
-      const [storedX, storedY] = transposed ? [y, x] : [x, y];
-      const fromX = flipX ? width - 1 - storedX : storedX;
-      const fromY = flipY ? height - 1 - storedY : storedY;
-      upright[y * newWidth + x] = data[fromY * width + fromX] as number;
-    }
-  }
-  return { width: newWidth, height: newHeight, data: upright };
-}
-
 /**
- * Decodes a JPEG file to grey levels.
+ * Decodes a JPEG file; the pixels are as they are stored, not turned by its EXIF orientation.
  *
  * @throws UserError, naming `name`, for a damaged file or more than {@link MAX_PIXELS} pixels.
  */
-export function decodeJpeg(bytes: Uint8Array, name: string): GreyImage {
+export function decodeJpeg(bytes: Uint8Array, name: string): ColourImage {
   const { width, height, orientation } = readHeader(bytes, name);
   checkSize(width, height, name);
   let decoded: { width: number; height: number; data: Uint8Array };
   try {
     decoded = jpeg.decode(bytes, {
       useTArray: true,
-      formatAsRGBA: false,
+      formatAsRGBA: true,
       tolerantDecoding: false,
       maxResolutionInMP: MAX_PIXELS / 1e6,
       maxMemoryUsageInMB: MAX_DECODER_MEGABYTES,
@@ -95,10 +75,5 @@ export function decodeJpeg(bytes: Uint8Array, name: string): GreyImage {
   } catch (error) {
     throw new UserError(`${name}: a damaged or unsupported JPEG file (${(error as Error).message}).`, { cause: error });
   }
-  const grey = new Uint8Array(decoded.width * decoded.height);
-  const rgb = decoded.data;
-  for (let pixel = 0, at = 0; pixel < grey.length; pixel++, at += 3) {
-    grey[pixel] = Math.round(luminance(rgb[at] as number, rgb[at + 1] as number, rgb[at + 2] as number));
-  }
-  return turnUpright({ width: decoded.width, height: decoded.height, data: grey }, orientation);
+  return { width: decoded.width, height: decoded.height, data: decoded.data, orientation };
 }

