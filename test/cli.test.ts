@@ -16,7 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { layers, losses, Sequential } from "../src/index.ts";
+import { datasets, layers, losses, NDArray, Sequential } from "../src/index.ts";
 import { type Outcome, runLenet, startLenet, writeSmallMnist } from "./helpers/command.ts";
 import { inkOf, jpegOf, mnistDigit, mnistLabel, paint, pngOf } from "./helpers/pictures.ts";
 
@@ -161,6 +161,52 @@ describe("train", () => {
   );
 });
 
+describe("the model takes its input shape and classes from the data", () => {
+  const outcomeOf = async (line: string) => {
+    const outcome = await lenet(line);
+    expect(outcome).toMatchObject({ exitCode: 0, stderr: "" });
+    return outcome.stdout;
+  };
+
+  test("an .npz file of colour images", async () => {
+    const colours = (count: number) =>
+      new NDArray(
+        Uint8Array.from({ length: count * 300 }, (_, i) => i),
+        [count, 10, 10, 3],
+      );
+    const labels = (count: number) =>
+      new NDArray(
+        Int32Array.from({ length: count }, (_, i) => i % 4),
+        [count, 1],
+      );
+    const arrays = { x_train: colours(40), y_train: labels(40), x_test: colours(8), y_test: labels(8) };
+    await datasets.saveNpz(at("colours.npz"), arrays);
+    await outcomeOf("train --data colours.npz --epochs 1 --batch-size 8 --out colours.h5");
+    const table = await outcomeOf("summary colours.h5");
+    for (const part of ["(None, 10, 10, 20)", "(None, 4)"]) expect(table).toContain(part);
+    const score = JSON.parse(await outcomeOf("evaluate colours.h5 --data colours.npz --json"));
+    expect(score.test_accuracy * 8).toBeCloseTo(Math.round(score.test_accuracy * 8), 5);
+    expectMistake(
+      await lenet("evaluate trained.h5 --data colours.npz"),
+      "images are 10x10x3, but the model takes 28x28x1",
+    );
+  });
+
+  test("a folder of class folders: another fifth for testing, the same for evaluate", async () => {
+    for (const [digit, name] of ["zero", "one"].entries()) {
+      mkdirSync(at("digits", name), { recursive: true });
+      const found = [...Array(200).keys()].filter((index) => mnistLabel(index) === digit).slice(0, 10);
+      for (const index of found) writeFileSync(at("digits", name, `${index}.png`), pngOf(mnistDigit(index)));
+    }
+    const options = "--input-shape 28x28x1 --epochs 4 --batch-size 4 --optimizer adam --seed 3";
+    const lines = (await outcomeOf(`train --data digits ${options} --out two.h5 --json`)).trimEnd().split("\n");
+    expect(await outcomeOf("summary two.h5")).toContain("(None, 2)");
+    const score = JSON.parse(await outcomeOf("evaluate two.h5 --data digits --json"));
+    expect(score.test_accuracy).toBe(1);
+    expect(score.test_loss).toBeCloseTo(JSON.parse(lines.at(-1)!).test_loss, 5);
+  });
+});
+
 describe("evaluate", () => {
   test("gives what training printed", async () => {
     const { test_loss, test_accuracy } = JSON.parse(trained.stdout.trimEnd().split("\n")[2] as string);
@@ -301,16 +347,19 @@ describe("what is refused: exit 2, one line, nothing lost", () => {
     const testImages = readFileSync(at("wrong", "t10k-images-idx3-ubyte"));
     writeFileSync(at("wrong", "t10k-images-idx3-ubyte"), replace(testImages, 8, 0, 0, 0, 56, 0, 0, 0, 14));
     expectMistake(
-      await lenet("train --data wrong"),
-      "wrong/train-images-idx3-ubyte: expected images of 28x28, got 56x14",
+      await lenet("evaluate trained.h5 --data wrong"),
+      "--data: its images are 56x14x1, but the model takes 28x28x1",
     );
     spoil("t10k-labels-idx1-ubyte", (bytes) => replace(bytes, 8 + 3, 10));
     expectMistake(
       await lenet("train --data wrong"),
-      "wrong/t10k-labels-idx1-ubyte: expected labels from 0 to 9, got 10",
+      "--data: wrong, test set: expected labels from 0 to 9, as in the training set, got 10 at position 3",
     );
     writeSmallMnist(at("wrong"), 0, 32);
-    expectMistake(await lenet("train --data wrong"), "wrong/train-images-idx3-ubyte: expected at least one image");
+    expectMistake(
+      await lenet("train --data wrong"),
+      "--data: wrong, training set: expected at least one image, got none",
+    );
     const withMagic = (bytes: Buffer) => Buffer.concat([Buffer.from([1, 2, 3, 4]), bytes.subarray(4)]);
     expectMistake(await lenet("train --data absent"), "absent");
     expectMistake(await lenet("train --data bare"), "bare", "train-images-idx3-ubyte");
@@ -318,6 +367,27 @@ describe("what is refused: exit 2, one line, nothing lost", () => {
     expectMistake(await lenet("train --data wrong"), "train-images-idx3-ubyte");
     spoil("t10k-labels-idx1-ubyte", (bytes) => bytes.subarray(0, 20));
     expectMistake(await lenet("evaluate trained.h5 --data wrong"), "t10k-labels-idx1-ubyte");
+  });
+
+  test("data of another kind, and options that do not fit them", async () => {
+    writeFileSync(at("data.bin"), "data");
+    writeFileSync(at("data.npz"), "data");
+    expectMistake(await lenet("train --data data.bin"), "--data: data.bin: expected a folder or a .npz file");
+    expectMistake(await lenet("train --data data.npz"), "data.npz: no zip archive, or a damaged one");
+    expectMistake(await lenet("train --data data.npz --log data.npz"), "--log: data.npz is also the file that --data");
+    await datasets.saveNpz(at("data.npz"), { x_train: new NDArray(new Int32Array(4), [1, 2, 2]) });
+    expectMistake(
+      await lenet("train --data data.npz"),
+      "expected arrays x_train, y_train, x_test, y_test, found x_train",
+    );
+    expectMistake(await lenet("train --data mist"), "no file or folder mist", "mnist, fashion-mnist, kmnist, cifar10");
+    expectMistake(await lenet("train --input-shape 28x28"), "--input-shape: expected height x width x channels");
+    expectMistake(
+      await lenet("train --input-shape 28x28x3"),
+      "--input-shape: the images of --data mnist have their own",
+    );
+    const model = "train --data small --model trained.h5 --input-shape 28x28x1";
+    expectMistake(await lenet(model), "--input-shape: a saved model (--model) has its own");
   });
 
   test("an existing file stays as it was, and no other is left behind", async () => {

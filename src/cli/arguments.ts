@@ -39,3 +39,14 @@ export function oneOf<Choice extends string>(option: string, choices: readonly C
     throw new UserError(`${option}: expected ${choices.join(" or ")}, received "${text}".`);
   };
 }
+
+/** Reads the shape of an image, as `32x32x3`. */
+export function imageShapeOf(option: string): (text: string) => number[] {
+  return (text) => {
+    const found = /^([1-9]\d{0,3})x([1-9]\d{0,3})x([134])$/.exec(text);
+    if (found) return found.slice(1).map(Number);
+    throw new UserError(
+      `${option}: expected height x width x channels (1, 3 or 4), for example 32x32x3, received "${text}".`,
+    );
+  };
+}

@@ -1,77 +1,38 @@
-/** The recipe: LeNet, and MNIST as it is trained on. */
-import { resolve } from "node:path";
-import { UserError } from "../errors.ts";
-import { datasets, layers, type NDArray, type RunOptions, Sequential, toCategorical } from "../index.ts";
+/** The recipe: LeNet, and how it is scored. */
+import { layers, type NDArray, type RunOptions, Sequential } from "../index.ts";
+import type { Samples } from "./data.ts";
 
-/** One a digit. */
+/** What `lenet predict` tells apart: one a digit. */
 export const CLASSES = 10;
 
+export interface LeNetOptions {
+  /** [height, width, channels] of the images. */
+  readonly shape: readonly number[];
+  readonly classes: number;
+  readonly conv2Padding: "same" | "valid";
+  readonly seed: number;
+}
+
 /** The recipe's network, not compiled. Its initial weights are a function of the seed. */
-export function buildLeNet(conv2Padding: "same" | "valid", seed: number): Sequential {
+export function buildLeNet({ shape, classes, conv2Padding, seed }: LeNetOptions): Sequential {
   return new Sequential(
     [
-      layers.input({ shape: [28, 28, 1] }),
+      layers.input({ shape: [...shape] }),
       layers.conv2d({ filters: 20, kernelSize: 5, padding: "same", activation: "relu" }),
       layers.maxPooling2d({ poolSize: 2 }),
       layers.conv2d({ filters: 50, kernelSize: 5, padding: conv2Padding, activation: "relu" }),
       layers.maxPooling2d({ poolSize: 2 }),
       layers.flatten(),
       layers.dense({ units: 500, activation: "relu" }),
-      layers.dense({ units: CLASSES, activation: "softmax" }),
+      layers.dense({ units: classes, activation: "softmax" }),
     ],
     { seed },
   );
 }
 
-/** Images as the recipe feeds them: (n, 28, 28, 1), 0 to 1. */
+/** Images of digits as the recipe feeds them: (n, 28, 28, 1), 0 to 1. */
 export function scaleImages(images: NDArray): NDArray<"float32"> {
   return images.reshape([-1, 28, 28, 1]).divide(255);
-}
-
-export interface Samples {
-  readonly x: NDArray<"float32">;
-  /** One-hot labels, (n, 10); for a model with a sparse loss the labels themselves, (n). */
-  readonly y: NDArray;
-}
-
-export interface Mnist {
-  readonly train: Samples;
-  readonly test: Samples;
-}
-
-/**
- * Loads MNIST and prepares it for a model.
- *
- * @param data `mnist`, the data set that comes with the package, or a folder with the four IDX files
- * @throws UserError when the folder or one of its files is missing or damaged
- */
-export async function loadMnist(data: string, model: Sequential): Promise<Mnist> {
-  const options = data === "mnist" ? {} : { directory: resolve(data) };
-  const [train, test] = await datasets.mnist.loadData(options);
-  for (const [set, images, labels] of [
-    ["train", ...train],
-    ["t10k", ...test],
-  ] as const) {
-    checkDigits(`${data}/${set}`, images, labels);
-  }
-  const isSparse = model.compiled?.loss.sparse === true;
-  const prepare = (x: NDArray, y: NDArray): Samples => ({
-    x: scaleImages(x),
-    y: isSparse ? y : toCategorical(y, CLASSES),
-  });
-  return { train: prepare(...train), test: prepare(...test) };
-}
-
-/** Checks what IDX files cannot say: that the images are of the recipe's size, and the labels digits. */
-function checkDigits(files: string, images: NDArray, labels: NDArray): void {
-  const refuse = (kind: string, expected: string, received: string) => {
-    throw new UserError(`--data: ${files}-${kind}-ubyte: expected ${expected}, got ${received}.`);
-  };
-  const [count, height, width] = images.shape;
-  if (count === 0) refuse("images-idx3", "at least one image", "none");
-  if (height !== 28 || width !== 28) refuse("images-idx3", "images of 28x28", `${height}x${width}`);
-  const wrong = labels.data.findIndex((label) => label >= CLASSES);
-  if (wrong >= 0) refuse("labels-idx1", "labels from 0 to 9", `${labels.data[wrong]} at position ${wrong}`);
 }
 
 export interface Score {

@@ -9,6 +9,8 @@ export interface TrainOptions {
   readonly seed: number;
   readonly threads?: number;
   readonly data: string;
+  /** [height, width, channels] that the pictures of class folders are scaled to. */
+  readonly inputShape?: readonly number[];
   readonly conv2Padding?: "same" | "valid";
   readonly model?: string;
   readonly stepsPerEpoch?: number;

@@ -41,7 +41,7 @@ describe("what is understood", () => {
 
   test("every option of train", async () => {
     const line =
-      "train --epochs 3 --batch-size 64 --learning-rate 1e-2 --optimizer sgd --seed 0 --threads 2 --data dir " +
+      "train --epochs 3 --batch-size 64 --learning-rate 1e-2 --optimizer sgd --seed 0 --threads 2 --data dir --input-shape 8x9x3 " +
       "--conv2-padding valid --model a.h5 --steps-per-epoch 20 --no-shuffle --out b.h5 --log c.csv --json";
     const expected: TrainOptions = {
       epochs: 3,
@@ -51,6 +51,7 @@ describe("what is understood", () => {
       seed: 0,
       threads: 2,
       data: "dir",
+      inputShape: [8, 9, 3],
       conv2Padding: "valid",
       model: "a.h5",
       stepsPerEpoch: 20,

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../errors.ts";
-import { countOf, oneOf, positiveOf, seedOf } from "./arguments.ts";
+import { countOf, imageShapeOf, oneOf, positiveOf, seedOf } from "./arguments.ts";
 import { describeError, EXIT_DONE } from "./exit-codes.ts";
 import type { EvaluateOptions, PredictOptions, TrainOptions } from "./options.ts";
 
@@ -17,6 +17,8 @@ export interface Commands {
   summary(model: string): Promise<number>;
 }
 
+const DATA_HELP =
+  "mnist, fashion-mnist, kmnist, cifar10, a folder of IDX files, a .npz file, or a folder with a folder of pictures a class";
 const DEFAULT_SEED = 1;
 const MOST_THREADS = 64;
 /** All of a batch's activations are in memory at once: about 100 KB a sample for this network. */
@@ -37,14 +39,19 @@ function version(): string {
 function addTrain(program: Command, run: (work: Promise<number>) => Promise<void>, commands: Commands): void {
   program
     .command("train")
-    .description("train LeNet on MNIST, save it and evaluate it")
+    .description("train LeNet on MNIST or other images, save it and evaluate it")
     .option("--epochs <n>", "passes over the training set", countOf("--epochs"), 10)
     .option("--batch-size <n>", `samples a step, at most ${LARGEST_BATCH}`, countOf("--batch-size", LARGEST_BATCH), 128)
     .option("--learning-rate <x>", "default: the optimizer's own", positiveOf("--learning-rate"))
     .option("--optimizer <name>", "adam or sgd (default: adam)", oneOf("--optimizer", ["adam", "sgd"]))
     .option("--seed <n>", "of the initial weights and the shuffling", seedOf("--seed"), DEFAULT_SEED)
     .option("--threads <n>", `at most ${MOST_THREADS}; default: one a core, to 16`, countOf("--threads", MOST_THREADS))
-    .option("--data <mnist|folder>", "mnist, or a folder with the four IDX files", "mnist")
+    .option("--data <what>", DATA_HELP, "mnist")
+    .option(
+      "--input-shape <hxwxc>",
+      "scale pictures of class folders to this (default: 32x32x3)",
+      imageShapeOf("--input-shape"),
+    )
     .option("--conv2-padding <mode>", "same or valid (default: same)", oneOf("--conv2-padding", ["same", "valid"]))
     .option("--model <file>", "start from a saved model, its optimizer's state included")
     .option("--profile", "show where the time of a step went, kernel by kernel")
@@ -70,7 +77,7 @@ function createProgram(commands: Commands, finish: (exitCode: number) => void): 
     .command("evaluate")
     .description("loss and accuracy of a saved model on the test set")
     .argument("<model>", "a saved model (.h5)")
-    .option("--data <mnist|folder>", "mnist, or a folder with the four IDX files", "mnist")
+    .option("--data <what>", DATA_HELP, "mnist")
     .option("--json", "write one JSON object")
     .action((model: string, options: EvaluateOptions) => run(commands.evaluate(model, options)));
   program

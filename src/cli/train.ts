@@ -1,13 +1,14 @@
 /** `lenet train`: the recipe. Loads, trains, saves, evaluates. */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { loadModel, optimizers, type Profile, type Sequential } from "../index.ts";
 import { CsvLog } from "./csv-log.ts";
+import { isClassFolder, loadData, type Samples, samplesFor } from "./data.ts";
 import { EXIT_DONE, EXIT_INTERRUPTED } from "./exit-codes.ts";
 import { checkModelName, checkWritable, isSameFile } from "./files.ts";
 import { type Interrupt, watchInterrupt } from "./interrupt.ts";
-import { buildLeNet, describeScore, loadMnist, type Mnist, type Samples, scoreModel } from "./lenet.ts";
+import { buildLeNet, describeScore, scoreModel } from "./lenet.ts";
 import type { TrainOptions } from "./options.ts";
 import { formatProfile } from "./profile.ts";
 import { JsonReporter, LineReporter, type Reporter, TerminalReporter } from "./reporter.ts";
@@ -25,7 +26,9 @@ function checkLog(log: string, { out, model, data }: TrainOptions): void {
   };
   if (isSameFile(log, out)) refuse("where --out saves the model");
   if (model !== undefined && existsSync(model) && isSameFile(log, model)) refuse("the model that --model reads");
-  if (data === "mnist" || !existsSync(data)) return;
+  if (!existsSync(data)) return;
+  if (isSameFile(log, data)) refuse("the file that --data reads");
+  if (!statSync(data).isDirectory()) return;
   const file = readdirSync(data).find((name) => name.includes("-idx") && isSameFile(log, join(data, name)));
   if (file !== undefined) refuse(`the file ${file} that --data reads`);
 }
@@ -35,6 +38,19 @@ function checkOptions(options: TrainOptions): void {
   if (options.log !== undefined) checkLog(options.log, options);
   if (options.model !== undefined && options.conv2Padding !== undefined) {
     throw new UserError("--conv2-padding: a saved model (--model) has its own; leave one of the two options out.");
+  }
+  checkInputShape(options);
+}
+
+function checkInputShape({ inputShape, model, data }: TrainOptions): void {
+  if (inputShape === undefined) return;
+  if (model !== undefined) {
+    throw new UserError("--input-shape: a saved model (--model) has its own; leave one of the two options out.");
+  }
+  if (!existsSync(data) || !statSync(data).isDirectory() || !isClassFolder(data)) {
+    throw new UserError(
+      `--input-shape: the images of --data ${data} have their own; it is for pictures in class folders.`,
+    );
   }
 }
 
@@ -59,26 +75,35 @@ function createOptimizer({ optimizer, learningRate }: TrainOptions) {
   return optimizer === "sgd" ? optimizers.sgd(config) : optimizers.adam(config);
 }
 
-/** The recipe's model, or a saved one; compiled. Options that were given win over what the saved model says. */
-async function createModel(options: TrainOptions): Promise<Sequential> {
-  const { model: saved, conv2Padding = "same", seed } = options;
-  const model = saved === undefined ? buildLeNet(conv2Padding, seed) : await loadModel(saved);
+interface Run {
+  readonly model: Sequential;
+  /** Taken away when it has been trained on. */
+  train: Samples | undefined;
+  readonly test: Samples;
+}
+
+/**
+ * The data, and the recipe's model for them or a saved one, compiled. Options that were given win over what the saved
+ * model says.
+ */
+async function prepareRun(options: TrainOptions): Promise<Run> {
+  const { conv2Padding = "same", seed, inputShape } = options;
+  const saved = options.model === undefined ? undefined : await loadModel(options.model);
+  const data = await loadData(options.data, saved?.inputShape ?? inputShape);
+  const model = saved ?? buildLeNet({ shape: data.shape, classes: data.classes, conv2Padding, seed });
   if (model.optimizer === undefined || options.optimizer !== undefined) {
     const loss = model.compiled?.loss ?? "categorical_crossentropy";
     model.compile({ loss, optimizer: createOptimizer(options), metrics: ["accuracy"] });
   } else if (options.learningRate !== undefined) {
     model.optimizer.learningRate = options.learningRate;
   }
-  return model;
+  return { model, ...samplesFor(model, data) };
 }
 
 /** Trains until the end or Ctrl-C, which ends it after the step that runs. */
-async function fitModel(
-  model: Sequential,
-  { train, test }: Mnist,
-  options: TrainOptions,
-  interrupt: Interrupt,
-): Promise<Profile | undefined> {
+async function fitModel(run: Run, options: TrainOptions, interrupt: Interrupt): Promise<Profile | undefined> {
+  const { model, test } = run;
+  const train = run.train!;
   const { epochs, batchSize, stepsPerEpoch, threads, seed, shuffle, profile = false } = options;
   const whole = Math.ceil(train.x.length / batchSize);
   const reporter = createReporter(options, Math.min(stepsPerEpoch ?? whole, whole));
@@ -121,16 +146,16 @@ async function fitModel(
  */
 export async function train(options: TrainOptions): Promise<number> {
   checkOptions(options);
-  const model = await createModel(options);
-  const data: { train: Samples | undefined; readonly test: Samples } = await loadMnist(options.data, model);
+  const run = await prepareRun(options);
+  const { model, test } = run;
   const interrupt = watchInterrupt(() => {
     warn("lenet: interrupted; finishing the step and saving (Ctrl-C again ends after the step, without saving).");
   });
   try {
-    const profile = await fitModel(model, data as Mnist, options, interrupt);
+    const profile = await fitModel(run, options, interrupt);
     if (profile) write(options.json ? `${JSON.stringify({ profile })}\n` : `\n${formatProfile(profile)}\n`);
     // The training set is most of what is in memory; saving needs room too.
-    data.train = undefined;
+    run.train = undefined;
     await model.save(options.out);
   } finally {
     interrupt.release();
@@ -140,7 +165,7 @@ export async function train(options: TrainOptions): Promise<number> {
     return EXIT_INTERRUPTED;
   }
   const { batchSize, threads } = options;
-  const score = await scoreModel(model, data.test, { batchSize, ...(threads !== undefined && { threads }) });
+  const score = await scoreModel(model, test, { batchSize, ...(threads !== undefined && { threads }) });
   const end = { ...score, saved: options.out };
   write(options.json ? `${JSON.stringify(end)}\n` : `${describeScore(score)}Saved to ${options.out}\n`);
   return EXIT_DONE;
