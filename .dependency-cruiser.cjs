@@ -98,7 +98,7 @@ function rulesOf([place, { ours = [], types = [], packages = [], node = false }]
       name: `${name}: only the layers below`,
       severity: "error",
       from,
-      to: { path: "^(src|test|bench|web|interop)/", pathNot: [...own, ...types.map(pattern)] },
+      to: { path: "^(src|test|bench|web|interop|examples)/", pathNot: [...own, ...types.map(pattern)] },
     },
     ...types.map((folder) => ({
       name: `${name}: only types of ${folder}`,
@@ -131,9 +131,9 @@ module.exports = {
     { name: "no cycles", severity: "error", from: {}, to: { circular: true } },
     { name: "no missing modules", severity: "error", from: {}, to: { couldNotResolve: true } },
     {
-      name: "the benchmarks use the public API",
+      name: "benchmarks and examples use the public API",
       severity: "error",
-      from: { path: "^(bench|web)/" },
+      from: { path: "^(bench|web|examples)/" },
       to: { path: "^src/", pathNot: "^src/(index|errors)\\.ts$" },
     },
   ],

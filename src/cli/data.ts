@@ -60,7 +60,9 @@ export async function loadData(data: string, shape: readonly number[] = DEFAULT_
 }
 
 async function loadPairs(data: string, shape: readonly number[]): Promise<Pairs> {
-  const onDownload = (url: string) => void process.stderr.write(`lenet: downloading ${url}\n`);
+  const onDownload = (url: string) => {
+    if (process.stderr.isTTY) process.stderr.write(`lenet: downloading ${url}\n`);
+  };
   if (Object.hasOwn(NAMED, data)) return NAMED[data as keyof typeof NAMED].loadData({ onDownload });
   const path = resolve(data);
   if (!existsSync(path)) {
