@@ -82,10 +82,14 @@ export function isClassFolder(path: string): boolean {
   return !isData && entries.some((entry) => !entry.name.startsWith(".") && !entry.isFile());
 }
 
-async function loadPictures(path: string, [height = 0, width = 0, channels = 0]: readonly number[]): Promise<Pairs> {
+async function loadPictures(path: string, shape: readonly number[]): Promise<Pairs> {
+  const [height = 0, width = 0, channels = 0] = shape;
   const colorMode = COLOR_MODES[channels];
-  if (colorMode === undefined)
-    throw new UserError(`--data: ${path}: pictures have 1, 3 or 4 channels, the model takes ${channels}.`);
+  if (shape.length !== 3 || colorMode === undefined) {
+    throw new UserError(
+      `--data: pictures have a height, a width and 1, 3 or 4 channels; the model takes ${shape.join("x")}.`,
+    );
+  }
   const options = { imageSize: [height, width], colorMode, validationSplit: TEST_SHARE, seed: SPLIT_SEED } as const;
   const { train, validation } = await datasets.imageFolder(path, options);
   return [train, validation];

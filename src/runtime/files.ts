@@ -18,9 +18,14 @@ function explain(action: string, path: string | URL, error: unknown): UserError 
   return new UserError(`cannot ${action} ${path}: ${reasons[code] ?? message}.`, { cause: error });
 }
 
+async function fileSystem() {
+  if (isNode) return import("node:fs/promises");
+  throw new UserError("a browser has no files and folders to read or write; pass the bytes of the file instead.");
+}
+
 /** @throws UserError where the file cannot be read. */
 export async function readFile(path: string | URL): Promise<Uint8Array> {
-  const fs = await import("node:fs/promises");
+  const fs = await fileSystem();
   try {
     return await fs.readFile(path);
   } catch (error) {
@@ -34,7 +39,7 @@ export async function readFile(path: string | URL): Promise<Uint8Array> {
  * @throws UserError where it cannot be written; an existing file then is as it was, and nothing is left behind.
  */
 export async function writeFileAtomic(target: string | URL, bytes: Uint8Array): Promise<void> {
-  const fs = await import("node:fs/promises");
+  const fs = await fileSystem();
   const path = target instanceof URL ? (await import("node:url")).fileURLToPath(target) : target;
   // A name of its own for each call: two saves at the same time must not write into one file.
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
@@ -97,7 +102,7 @@ function isMissing(error: unknown): boolean {
 
 /** Makes a folder, with those that it lies in, unless it is there. @throws UserError where it cannot be made. */
 export async function makeFolder(path: string): Promise<void> {
-  const fs = await import("node:fs/promises");
+  const fs = await fileSystem();
   await fs.mkdir(path, { recursive: true }).catch((error: unknown) => {
     throw explain("make folder", path, error);
   });
@@ -112,7 +117,7 @@ export interface FolderEntry {
 
 /** What is in a folder, sorted by name. @throws UserError where it cannot be read. */
 export async function listFolder(path: string): Promise<FolderEntry[]> {
-  const fs = await import("node:fs/promises");
+  const fs = await fileSystem();
   const { join } = await import("node:path");
   try {
     const entries = await fs.readdir(path, { withFileTypes: true });
@@ -128,7 +133,7 @@ export async function listFolder(path: string): Promise<FolderEntry[]> {
 }
 
 async function leadsToFolder(path: string): Promise<boolean> {
-  const fs = await import("node:fs/promises");
+  const fs = await fileSystem();
   return fs.stat(path).then(
     (stats) => stats.isDirectory(),
     () => false,
