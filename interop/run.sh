@@ -36,7 +36,13 @@ recipe() {
   "$python" check_recipe.py "$data" "$work/lenet.h5" "$work/lenet.jsonl" 2>"$work/log" || { tail -n 20 "$work/log"; return 1; }
 }
 
+arrays() {
+  node write_arrays.mjs "$work/arrays.npz" || return 1
+  "$python" check_arrays.py "$work/arrays.npz"
+}
+
 count cases
+count arrays
 count recipe
 count same_losses same
 count same_losses valid
