@@ -10,6 +10,7 @@ import {
   type RunLimits,
   type Scratch,
 } from "../wasm/emitter.ts";
+import { encodeModule } from "../wasm/encode.ts";
 import type { Program } from "./network.ts";
 import type { MemoryPlan } from "./plan.ts";
 
@@ -73,7 +74,7 @@ export function emitModule({ programs, plan, features, threads, counters }: Modu
       },
     );
   }
-  return Module({ memory, exports }).toBytes();
+  return encodeModule(Module({ memory, exports }));
 }
 
 /** A view whose output has its input's memory: nothing to do. */
