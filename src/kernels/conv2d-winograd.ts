@@ -11,7 +11,7 @@
  * Its rounding must decide nothing: `winograd-repairs.ts`.
  */
 import { i32, local, v128 } from "wasmati";
-import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
+import type { Emitter, F32, I32, V128 } from "../wasm/emitter.ts";
 import {
   BLOCK_ROWS,
   clearSums,
@@ -25,9 +25,18 @@ import {
 } from "./block.ts";
 import { clearMemory, copyMemory, storeMaximum } from "./convolution.ts";
 import { elementsOf, type Operand } from "./op.ts";
-import { mapBytes, type WindowMap } from "./window-map.ts";
+import { mapBytes, mapPitch } from "./window-map.ts";
 import { type Filtering, filtering, multiplyPairedColumns, multiplyPairedRows, takeConstants } from "./winograd.ts";
-import { boundErrors, copyRepeats, listRepeats, patchBytes, repairListBytes, settle } from "./winograd-repairs.ts";
+import {
+  boundErrors,
+  copyRepeats,
+  listRepeats,
+  type MappedImage,
+  mapRepeats,
+  patchBytes,
+  repairListBytes,
+  settle,
+} from "./winograd-repairs.ts";
 
 export interface WinogradConvolution {
   /** Of the input, without its padding. */
@@ -126,16 +135,19 @@ function layoutOf(plan: WinogradConvolution, method: Filtering) {
     outputs: take((m * columns + 1) * PANEL_BYTES),
     products: take(n * n * groupTiles * PANEL_BYTES),
     strip: take(n * stripPitch),
-    map: take(mapBytes(stripMap(plan, columns, method))),
+    map: take(mapBytes(mappedImage(plan, method).map)),
     tiles: take(n * n * frequencyBytes),
     kernel: take(panels * kernelBytes),
     bytes: end,
   };
 }
 
-/** The windows of a strip of the input: those of `columns` outputs in m rows. */
-function stripMap({ channels }: WinogradConvolution, columns: number, { n, r }: Filtering): WindowMap {
-  return { height: n, width: columns + r - 1, channels, window: [r, r] };
+/** A sample with its border, in whole tiles, and its windows. */
+function mappedImage(plan: WinogradConvolution, { m, r }: Filtering): MappedImage {
+  const { height, width, channels, top, left, output } = plan;
+  const side = (size: number) => Math.ceil(size / m) * m + r - 1;
+  const map = { height: side(output[0]), width: side(output[1]), channels, window: [r, r] as const };
+  return { image: [height, width, channels], top, left, map };
 }
 
 /** As many rows of tiles as fit, but rather fewer than more tiles that fill no whole blocks. */
@@ -189,6 +201,7 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
   clearMemory(e.i32(i32.add(stage.base, zeros)), PANEL_BYTES);
   clearMemory(e.i32(i32.add(stage.base, layout.ready)), panels);
   const loaded = e.i32(-1);
+  const mapped = { sample: e.i32(-1), largest: e.f32() };
   e.eachUnit(e.i32(i32.mul(groups, parts)), (unit) => {
     const group = e.i32(i32.div_u(unit, parts));
     const firstRow = e.i32(i32.mul(group, groupRows));
@@ -205,7 +218,7 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
     e.if(i32.ne(group, loaded), () => {
       eachRow((row) => {
         e.scope(() => loadStrip(e, stage, row));
-        e.scope(() => listOutputs(e, stage, row));
+        e.scope(() => listOutputs(e, stage, row, mapped));
         e.scope(() => transformInput(e, stage, row));
       });
       local.set(loaded, group);
@@ -453,15 +466,27 @@ function rowsOf(e: Emitter, height: number, rows: number, tileRow: I32): I32 {
 const listOf = (e: Emitter, { layout, base }: Stage, row: I32) =>
   e.i32(e.address(layout.repeats, [base, 1], [row, layout.listBytes]));
 
-function listOutputs(e: Emitter, stage: Stage, { row, tileRow }: TileRow): void {
-  const { plan, method, layout, base } = stage;
+/** The sample whose map is in scratch memory, and its largest magnitude. */
+interface Mapped {
+  readonly sample: I32;
+  readonly largest: F32;
+}
+
+function listOutputs(e: Emitter, stage: Stage, { row, sample, tileRow }: TileRow, mapped: Mapped): void {
+  const { plan, method, layout, base, x } = stage;
   const [height, used] = plan.output;
-  const rows = rowsOf(e, height, method.m, tileRow);
-  const inputs = e.i32(i32.add(base, layout.strip));
+  const shape = mappedImage(plan, method);
   const map = e.i32(i32.add(base, layout.map));
-  const strip = { rows: method.m, columns: layout.columns };
+  e.if(i32.ne(sample, mapped.sample), () => {
+    const image = e.i32(e.address(x.address, [sample, plan.height * plan.width * plan.channels * 4]));
+    local.set(mapped.largest, mapRepeats(e, shape, image, map));
+    local.set(mapped.sample, sample);
+  });
+  const rows = rowsOf(e, height, method.m, tileRow);
+  const first = e.i32(e.address(0, [map, 1], [tileRow, method.m * mapPitch(shape.map)]));
   const list = listOf(e, stage, row);
-  listRepeats(e, stripMap(plan, layout.columns, method), strip, { inputs, map, list, rows, used });
+  const strip = { rows: method.m, columns: layout.columns };
+  listRepeats(e, shape.map, strip, { largest: mapped.largest, map: first, list, rows, used });
 }
 
 function repairOutputs(e: Emitter, stage: Stage, { row, sample, tileRow }: TileRow, panel: I32, columns: number): void {

@@ -13,14 +13,14 @@ import { f32, f32x4, i32, i32x4, local, memory, v128 } from "wasmati";
 import type { Emitter, F32, I32, V128 } from "../wasm/emitter.ts";
 import { clearSums, multiplyRun, PANEL_BYTES, storeSums, takeSums } from "./block.ts";
 import { clearMemory } from "./convolution.ts";
-import { mapPitch, spreadOverWindows, type WindowMap } from "./window-map.ts";
+import { mapBytes, mapPitch, spreadOverWindows, type WindowMap } from "./window-map.ts";
 
 /** The bits of a window in the map: 0 where all of it is zero, or is what its neighbour's window is. */
 const NOT_ZERO = 1;
 const UNLIKE_LEFT = 2;
 const UNLIKE_ABOVE = 4;
 
-/** A row of tiles' list: where it ends, the largest magnitude among its inputs, then pairs of places in the strip of outputs. */
+/** A row of tiles' list: where it ends, the largest magnitude of its image, then pairs of places in the strip of outputs. */
 const LIST_HEAD = 8;
 
 /** Places in a strip of outputs, which has `columns` columns and is followed by one place of zeros. */
@@ -31,28 +31,119 @@ export interface OutputStrip {
 
 export const repairListBytes = ({ rows, columns }: OutputStrip) => LIST_HEAD + rows * columns * 8;
 
+/** An image, and the map of the windows of its padded copy; the map has one byte a pixel of that copy. */
+export interface MappedImage {
+  readonly image: readonly [height: number, width: number, channels: number];
+  /** Rows and columns of zeros before the image. */
+  readonly top: number;
+  readonly left: number;
+  readonly map: WindowMap;
+}
+
 /**
- * Lists the outputs of a strip that are zero or repeat another, and finds the largest magnitude of its inputs. What lies
- * before the strip of inputs, as far as one of its rows, is read.
+ * Maps which windows are zero or repeat their neighbours', and gives the largest magnitude of the image.
  */
+export function mapRepeats(e: Emitter, plan: MappedImage, image: I32, map: I32): F32 {
+  clearMemory(map, mapBytes(plan.map));
+  const largest = markPixels(e, plan, image, map);
+  // There is nothing to the left of the first windows.
+  const line = e.i32(map);
+  e.for(e.i32(), 0, plan.map.height, 1, () => {
+    i32.store8({}, line, e.i32(i32.or(i32.load8_u({}, line), UNLIKE_LEFT)));
+    local.set(line, i32.add(line, mapPitch(plan.map)));
+  });
+  spreadOverWindows(e, plan.map, map);
+  return largest;
+}
+
+/** Marks each pixel that is not zero, or unlike the one before or above it; gives the largest magnitude of all. */
+function markPixels(e: Emitter, { image, top, left, map: shape }: MappedImage, start: I32, map: I32): F32 {
+  const [height, width, channels] = image;
+  const pixelBytes = channels * 4;
+  const pitch = width * pixelBytes;
+  const tail = channels % 4;
+  const lanes = tail ? firstLanes(e, tail) : undefined;
+  const largest = e.v128(f32x4.splat(0));
+  const line = e.i32(i32.add(map, top * mapPitch(shape) + left));
+  const pixel = e.i32(start);
+  const neighbours = { left: e.i32(), above: e.i32() };
+  const [nonzero, fromLeft, fromAbove] = [e.v128(), e.v128(), e.v128()];
+  const compare = (offset: I32, mask?: V128) => {
+    const load = (address: I32) => {
+      const vector = e.v128(v128.load({ align: 4 }, i32.add(address, offset)));
+      if (mask) local.set(vector, v128.and(vector, mask));
+      return vector;
+    };
+    const [own, before, up] = [load(pixel), load(neighbours.left), load(neighbours.above)];
+    const magnitude = e.v128(f32x4.abs(own));
+    local.set(largest, f32x4.pmax(largest, magnitude));
+    local.set(nonzero, v128.or(nonzero, magnitude));
+    local.set(fromLeft, v128.or(fromLeft, v128.xor(own, before)));
+    local.set(fromAbove, v128.or(fromAbove, v128.xor(own, up)));
+  };
+  const mark = e.i32();
+  const isNonzero = e.i32();
+  const unlikeLeft = e.i32();
+  const unlikeAbove = e.i32();
+  const row = e.i32();
+  const column = e.i32();
+  const addBit = (offset: number, bit: number) =>
+    i32.store8({ offset }, mark, e.i32(i32.or(i32.load8_u({ offset }, mark), bit)));
+  e.for(row, 0, height, 1, () => {
+    local.set(mark, line);
+    e.for(column, 0, width, 1, () => {
+      for (const vector of [nonzero, fromLeft, fromAbove]) local.set(vector, f32x4.splat(0));
+      local.set(neighbours.left, i32.sub(pixel, pixelBytes));
+      local.set(neighbours.above, i32.sub(pixel, pitch));
+      e.if(i32.eqz(column), () => local.set(neighbours.left, pixel));
+      e.if(i32.eqz(row), () => local.set(neighbours.above, pixel));
+      const offset = e.i32();
+      e.for(offset, 0, (channels - tail) * 4, 16, () => compare(offset));
+      if (lanes) compare(offset, lanes);
+      local.set(pixel, i32.add(pixel, pixelBytes));
+      local.set(isNonzero, v128.any_true(nonzero));
+      local.set(unlikeLeft, v128.any_true(fromLeft));
+      local.set(unlikeAbove, v128.any_true(fromAbove));
+      // Beside the image are zeros.
+      e.if(i32.eqz(column), () => local.set(unlikeLeft, isNonzero));
+      e.if(i32.eqz(row), () => local.set(unlikeAbove, isNonzero));
+      local.set(unlikeLeft, i32.shl(unlikeLeft, 1));
+      local.set(unlikeAbove, i32.shl(unlikeAbove, 2));
+      i32.store8({}, mark, e.i32(i32.or(i32.or(isNonzero, unlikeLeft), unlikeAbove)));
+      // The last row decides for the row of zeros behind it.
+      if (top + height < shape.height) {
+        e.if(i32.and(isNonzero, i32.eq(row, height - 1)), () => addBit(mapPitch(shape), UNLIKE_ABOVE));
+      }
+      local.set(mark, i32.add(mark, 1));
+    });
+    if (left + width < shape.width) e.if(i32.ne(isNonzero, 0), () => addBit(0, UNLIKE_LEFT));
+    local.set(line, i32.add(line, mapPitch(shape)));
+  });
+  const lane = (index: 0 | 1 | 2 | 3) => e.f32(f32x4.extract_lane(index, largest));
+  const [first, second, third, fourth] = [lane(0), lane(1), lane(2), lane(3)];
+  return e.f32(f32.max(f32.max(first, second), f32.max(third, fourth)));
+}
+
+/** Lists the outputs of a strip that are zero or repeat another. `map` is that of its first row, `used` its width. */
 export function listRepeats(
   e: Emitter,
   shape: WindowMap,
   { rows: allRows, columns }: OutputStrip,
-  { inputs, map, list, rows, used }: { inputs: I32; map: I32; list: I32; rows: I32; used: number },
+  { largest, map, list, rows, used }: { largest: F32; map: I32; list: I32; rows: I32; used: number },
 ): void {
-  e.scope(() => f32.store({ offset: 4 }, list, markInputs(e, shape, inputs, map)));
-  spreadOverWindows(e, shape, map);
+  f32.store({ offset: 4 }, list, largest);
   const mark = e.i32();
   const line = e.i32(map);
   const end = e.i32(i32.add(list, LIST_HEAD));
   const place = e.i32(0);
   const source = e.i32();
   const zeros = e.i32(allRows * columns * PANEL_BYTES);
+  // What is above the first row is in another strip.
+  const first = e.i32(UNLIKE_ABOVE);
   e.for(e.i32(), 0, rows, 1, () => {
     local.set(mark, line);
     e.for(e.i32(), 0, used, 1, () => {
-      const bits = e.i32(i32.load8_u({}, mark));
+      const bits = e.i32(i32.or(first, i32.load8_u({}, mark)));
       const isUnlike = (bit: number) => i32.and(bits, bit);
       local.set(source, i32.sub(place, columns * PANEL_BYTES));
       e.if(i32.eqz(isUnlike(UNLIKE_LEFT)), () => local.set(source, i32.sub(place, PANEL_BYTES)));
@@ -64,58 +155,11 @@ export function listRepeats(
       local.set(mark, i32.add(mark, 1));
       local.set(place, i32.add(place, PANEL_BYTES));
     });
+    local.set(first, i32.const(0));
     local.set(place, i32.add(place, (columns - used) * PANEL_BYTES));
     local.set(line, i32.add(line, mapPitch(shape)));
   });
   i32.store({}, list, end);
-}
-
-/** Marks each pixel that is not zero, or unlike the one before or above it; gives the largest magnitude of all. */
-function markInputs(e: Emitter, { height, width, channels, ...rest }: WindowMap, inputs: I32, map: I32): F32 {
-  const pixelBytes = channels * 4;
-  const pitch = width * pixelBytes;
-  const tail = channels % 4;
-  const largest = e.v128(f32x4.splat(0));
-  const line = e.i32(map);
-  // One pointer for the pixel and its neighbours.
-  const above = e.i32(i32.sub(inputs, pitch));
-  const firstRow = e.i32(UNLIKE_ABOVE);
-  const [nonzero, fromLeft, fromAbove] = [e.v128(), e.v128(), e.v128()];
-  const compare = (mask?: V128) => {
-    const load = (offset: number) => {
-      const vector = e.v128(v128.load({ offset, align: 4 }, above));
-      if (mask) local.set(vector, v128.and(vector, mask));
-      return vector;
-    };
-    const [pixel, left, up] = [load(pitch), load(pitch - pixelBytes), load(0)];
-    const magnitude = e.v128(f32x4.abs(pixel));
-    local.set(largest, f32x4.pmax(largest, magnitude));
-    local.set(nonzero, v128.or(nonzero, magnitude));
-    local.set(fromLeft, v128.or(fromLeft, v128.xor(pixel, left)));
-    local.set(fromAbove, v128.or(fromAbove, v128.xor(pixel, up)));
-  };
-  const lanes = tail ? firstLanes(e, tail) : undefined;
-  e.for(e.i32(), 0, height, 1, () => {
-    const mark = e.i32(line);
-    e.for(e.i32(), 0, width, 1, () => {
-      for (const vector of [nonzero, fromLeft, fromAbove]) local.set(vector, f32x4.splat(0));
-      const end = e.i32(i32.add(above, (channels - tail) * 4));
-      e.for(above, above, end, 16, () => compare());
-      if (lanes) compare(lanes);
-      local.set(above, i32.add(above, tail * 4));
-      const bits = e.i32(i32.or(firstRow, v128.any_true(nonzero)));
-      local.set(bits, i32.or(bits, i32.shl(v128.any_true(fromLeft), 1)));
-      local.set(bits, i32.or(bits, i32.shl(v128.any_true(fromAbove), 2)));
-      i32.store8({}, mark, bits);
-      local.set(mark, i32.add(mark, 1));
-    });
-    i32.store8({}, line, e.i32(i32.or(UNLIKE_LEFT, i32.load8_u({}, line))));
-    local.set(firstRow, i32.const(0));
-    local.set(line, i32.add(line, mapPitch({ height, width, channels, ...rest })));
-  });
-  const lane = (index: 0 | 1 | 2 | 3) => e.f32(f32x4.extract_lane(index, largest));
-  const [first, second, third, fourth] = [lane(0), lane(1), lane(2), lane(3)];
-  return e.f32(f32.max(f32.max(first, second), f32.max(third, fourth)));
 }
 
 /** All bits of the first `count` lanes. */
