@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { expectMatchesReference, randomInput, runKernel, runReference, sizes } from "../../test/helpers/kernels.ts";
 import { conv2d } from "./conv2d.ts";
-import { bestFiltering } from "./conv2d-winograd.ts";
 import type { Value } from "./op.ts";
 import { convolutionOutput, type Padding } from "./window.ts";
 import { filtering } from "./winograd.ts";
+import { bestFiltering } from "./winograd-plan.ts";
 
 const multiply = (matrix: readonly (readonly number[])[], vector: readonly number[]) =>
   matrix.map((row) => row.reduce((sum, value, i) => sum + value * vector[i]!, 0));

@@ -10,8 +10,8 @@
  *
  * Its rounding must decide nothing: `winograd-repairs.ts`.
  */
-import { i32, local, v128 } from "wasmati";
-import type { Emitter, F32, I32, V128 } from "../wasm/emitter.ts";
+import { i32, local } from "wasmati";
+import type { Emitter, F32, I32 } from "../wasm/emitter.ts";
 import {
   BLOCK_ROWS,
   clearSums,
@@ -24,169 +24,22 @@ import {
   takeSums,
 } from "./block.ts";
 import { clearMemory, copyMemory, storeMaximum } from "./convolution.ts";
-import { elementsOf, type Operand } from "./op.ts";
-import { mapBytes, mapPitch } from "./window-map.ts";
-import { type Filtering, filtering, multiplyPairedColumns, multiplyPairedRows, takeConstants } from "./winograd.ts";
+import { elementsOf } from "./op.ts";
+import { mapPitch } from "./window-map.ts";
+import type { Filtering } from "./winograd.ts";
 import {
-  boundErrors,
-  copyRepeats,
-  listRepeats,
-  type MappedImage,
-  mapRepeats,
-  patchBytes,
-  repairListBytes,
-  settle,
-} from "./winograd-repairs.ts";
-
-export interface WinogradConvolution {
-  /** Of the input, without its padding. */
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-  readonly top: number;
-  readonly left: number;
-  /** Size of the output before pooling. */
-  readonly output: readonly [height: number, width: number];
-  readonly outputChannels: number;
-  readonly bias?: number;
-  readonly relu: boolean;
-  readonly pool: boolean;
-}
-
-/** Bytes that a group's transformed tiles may take: a part of the second-level cache. */
-const GROUP_BYTES = 96 * 1024;
+  layoutOf,
+  mappedImage,
+  type Stage,
+  type Tensors,
+  type TileRow,
+  type WinogradConvolution,
+} from "./winograd-plan.ts";
+import { boundErrors, copyRepeats, listRepeats, mapRepeats, settle } from "./winograd-repairs.ts";
+import { transformInput, transformKernel, transformOutput } from "./winograd-transforms.ts";
 
 /** Fewer groups than these are cut into panels: the last would keep one thread busy. */
 const GROUPS_PER_THREAD = 4;
-
-/** Additions and multiplications that a tile costs in its transforms, for each input and each output channel. */
-const TRANSFORM_COST = 6;
-
-/**
- * The filtering that does a convolution of a square kernel with the fewest operations; none where the direct method
- * has no more. It depends on shapes alone: the order of sums must not depend on the machine.
- */
-export function bestFiltering(
-  kernelShape: readonly number[],
-  [height, width]: readonly [number, number],
-): Filtering | undefined {
-  const [r, kernelWidth, channels, outs] = kernelShape as [number, number, number, number];
-  if (r !== kernelWidth || (r !== 3 && r !== 5)) return undefined;
-  let best: Filtering | undefined;
-  let lowest = height * width * r * r * channels * outs;
-  for (const m of [4, 2]) {
-    const candidate = filtering(m, r);
-    const { n } = candidate;
-    const tiles = Math.ceil(height / m) * Math.ceil(width / m);
-    const cost = tiles * n * n * (channels * outs + TRANSFORM_COST * (channels + outs));
-    if (cost < lowest) {
-      best = candidate;
-      lowest = cost;
-    }
-  }
-  return best;
-}
-
-/** The plan's sizes, in bytes where they are called so. */
-function layoutOf(plan: WinogradConvolution, method: Filtering) {
-  const { channels, output, outputChannels } = plan;
-  const { m, n, r } = method;
-  const tileRows = Math.ceil(output[0] / m);
-  const tileColumns = Math.ceil(output[1] / m);
-  const channelBytes = Math.ceil(channels / 4) * 16;
-  const groupRows = rowsPerGroup(tileColumns, GROUP_BYTES / (n * n * channelBytes));
-  const groupTiles = Math.ceil((groupRows * tileColumns) / BLOCK_ROWS) * BLOCK_ROWS;
-  const panels = Math.ceil(outputChannels / PANEL_COLUMNS);
-  const columns = tileColumns * m;
-  const stripPitch = (columns + r - 1) * channels * 4;
-  const frequencyBytes = groupTiles * channelBytes;
-  const kernelBytes = n * n * channels * PANEL_BYTES;
-  let end = 0;
-  const take = (bytes: number) => {
-    const offset = end;
-    // Vectors may be read past the end.
-    end += Math.ceil(bytes / 64) * 64 + 64;
-    return offset;
-  };
-  const listBytes = repairListBytes({ rows: m, columns });
-  return {
-    tileRows,
-    tileColumns,
-    /** Rows of tiles of a group, and its tiles in whole blocks. */
-    groupRows,
-    groupTiles,
-    panels,
-    /** Outputs in a row of tiles. */
-    columns,
-    stripPitch,
-    /** One tile's input channels; all tiles of one product; one panel of the transformed kernel; a row's list. */
-    channelBytes,
-    frequencyBytes,
-    kernelBytes,
-    listBytes,
-    /** Where in scratch memory lies what. */
-    patch: take(patchBytes(plan.pool ? 2 : 1, r, channels)),
-    bounds: take(panels * PANEL_BYTES),
-    /** A byte a panel of the kernel: whether it is transformed. */
-    ready: take(panels),
-    repeats: take(groupRows * listBytes),
-    square: take(n * n * 16),
-    /** With a place of zeros at the end. */
-    outputs: take((m * columns + 1) * PANEL_BYTES),
-    products: take(n * n * groupTiles * PANEL_BYTES),
-    strip: take(n * stripPitch),
-    map: take(mapBytes(mappedImage(plan, method).map)),
-    tiles: take(n * n * frequencyBytes),
-    kernel: take(panels * kernelBytes),
-    bytes: end,
-  };
-}
-
-/** A sample with its border, in whole tiles, and its windows. */
-function mappedImage(plan: WinogradConvolution, { m, r }: Filtering): MappedImage {
-  const { height, width, channels, top, left, output } = plan;
-  const side = (size: number) => Math.ceil(size / m) * m + r - 1;
-  const map = { height: side(output[0]), width: side(output[1]), channels, window: [r, r] as const };
-  return { image: [height, width, channels], top, left, map };
-}
-
-/** As many rows of tiles as fit, but rather fewer than more tiles that fill no whole blocks. */
-function rowsPerGroup(tileColumns: number, mostTiles: number): number {
-  const most = Math.max(1, Math.min(16, Math.floor(mostTiles / tileColumns)));
-  const filled = (rows: number) => (rows * tileColumns) / Math.ceil((rows * tileColumns) / BLOCK_ROWS);
-  let best = most;
-  for (let rows = most - 1; rows > most / 2; rows--) if (filled(rows) > filled(best)) best = rows;
-  return best;
-}
-
-type Layout = ReturnType<typeof layoutOf>;
-
-export function winogradScratchBytes(plan: WinogradConvolution, method: Filtering): number {
-  return layoutOf(plan, method).bytes;
-}
-
-interface Tensors {
-  readonly x: Operand;
-  readonly kernel: Operand;
-  readonly y: Operand;
-  readonly winners?: Operand | undefined;
-}
-
-/** What the stages below share. */
-interface Stage extends Tensors {
-  readonly plan: WinogradConvolution;
-  readonly method: Filtering;
-  readonly layout: Layout;
-  /** Address of the scratch memory. */
-  readonly base: I32;
-}
-
-/** A row of tiles: its number in the group, its sample, and its number in the sample. */
-interface TileRow {
-  readonly row: I32;
-  readonly sample: I32;
-  readonly tileRow: I32;
-}
 
 export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filtering, tensors: Tensors): void {
   const layout = layoutOf(plan, method);
@@ -270,73 +123,6 @@ function eachPanelOf(
   });
 }
 
-/** Applies a transform to the columns and then to the rows of a matrix of vectors. */
-interface SquareTransform {
-  /** Size of the matrix before, and of the result. */
-  readonly before: number;
-  readonly after: number;
-  readonly apply: (vector: readonly V128[]) => V128[];
-  /** Where the matrix is, and bytes between its rows and columns. */
-  readonly from: I32;
-  readonly fromRow: number;
-  readonly fromColumn: number;
-  readonly to: I32;
-  readonly toRow: number;
-  readonly toColumn: number;
-}
-
-function transformSquare(e: Emitter, { layout, base }: Stage, transform: SquareTransform): void {
-  const { before, after, apply, fromRow, fromColumn, toRow, toColumn } = transform;
-  const square = e.i32(i32.add(base, layout.square));
-  const column = e.i32(square);
-  const from = e.i32(transform.from);
-  const to = e.i32(transform.to);
-  const load = (address: I32, pitch: number) =>
-    Array.from({ length: before }, (_, i) => e.v128(v128.load({ offset: i * pitch, align: 4 }, address)));
-  const store = (address: I32, pitch: number, vectors: readonly V128[]) => {
-    for (const [i, vector] of vectors.entries()) v128.store({ offset: i * pitch, align: 4 }, address, vector);
-  };
-  e.for(e.i32(), 0, before, 1, () => {
-    store(column, before * 16, apply(load(from, fromRow)));
-    local.set(from, i32.add(from, fromColumn));
-    local.set(column, i32.add(column, 16));
-  });
-  e.for(e.i32(), 0, after, 1, () => {
-    store(to, toColumn, apply(load(square, 16)));
-    local.set(square, i32.add(square, before * 16));
-    local.set(to, i32.add(to, toRow));
-  });
-}
-
-/** G g G^T for one panel of output channels: (n * n, channels, 8). */
-function transformKernel(e: Emitter, stage: Stage, panel: I32, columns: number): void {
-  const { plan, method, layout, base, kernel } = stage;
-  const { channels, outputChannels } = plan;
-  const { n, r } = method;
-  const constants = takeConstants(e, method.kernel);
-  const from = e.i32(e.address(kernel.address, [panel, PANEL_BYTES]));
-  const to = e.i32(e.address(layout.kernel, [base, 1], [panel, layout.kernelBytes]));
-  e.for(e.i32(), 0, channels, 1, () => {
-    for (let v = 0; v < columns; v += 4) {
-      const vector = { from: e.i32(i32.add(from, v * 4)), to: e.i32(i32.add(to, v * 4)) };
-      e.scope(() =>
-        transformSquare(e, stage, {
-          ...vector,
-          before: r,
-          after: n,
-          apply: (column) => multiplyPairedRows(e, method.kernel, constants, column),
-          fromRow: r * channels * outputChannels * 4,
-          fromColumn: channels * outputChannels * 4,
-          toRow: n * channels * PANEL_BYTES,
-          toColumn: channels * PANEL_BYTES,
-        }),
-      );
-    }
-    local.set(from, i32.add(from, outputChannels * 4));
-    local.set(to, i32.add(to, PANEL_BYTES));
-  });
-}
-
 /** Copies the n rows of the input that a row of tiles needs to a strip with zeros around. */
 function loadStrip(e: Emitter, { plan, method, layout, base, x }: Stage, { sample, tileRow }: TileRow): void {
   const { height, width, channels, top, left } = plan;
@@ -354,35 +140,6 @@ function loadStrip(e: Emitter, { plan, method, layout, base, x }: Stage, { sampl
     local.set(y, i32.add(y, 1));
     local.set(from, i32.add(from, rowBytes));
     local.set(to, i32.add(to, layout.stripPitch));
-  });
-}
-
-/** B^T d B for each tile of the strip: (n * n, tiles, channels). */
-function transformInput(e: Emitter, stage: Stage, { row }: TileRow): void {
-  const { plan, method, layout, base } = stage;
-  const { channels } = plan;
-  const { n, m } = method;
-  const constants = takeConstants(e, method.input);
-  const from = e.i32(i32.add(base, layout.strip));
-  const to = e.i32(e.address(layout.tiles, [base, 1], [row, layout.tileColumns * layout.channelBytes]));
-  e.for(e.i32(), 0, layout.tileColumns, 1, () => {
-    const vector = { from: e.i32(from), to: e.i32(to) };
-    const end = e.i32(i32.add(to, layout.channelBytes));
-    e.for(vector.to, to, end, 16, () => {
-      transformSquare(e, stage, {
-        ...vector,
-        before: n,
-        after: n,
-        apply: (column) => multiplyPairedRows(e, method.input, constants, column),
-        fromRow: layout.stripPitch,
-        fromColumn: channels * 4,
-        toRow: n * layout.frequencyBytes,
-        toColumn: layout.frequencyBytes,
-      });
-      local.set(vector.from, i32.add(vector.from, 16));
-    });
-    local.set(from, i32.add(from, m * channels * 4));
-    local.set(to, i32.add(to, layout.channelBytes));
   });
 }
 
@@ -417,35 +174,6 @@ function multiply(
     local.set(tiles, i32.add(tiles, layout.frequencyBytes));
     local.set(kernel, i32.add(kernel, channels * PANEL_BYTES));
     local.set(products, i32.add(products, layout.groupTiles * PANEL_BYTES));
-  });
-}
-
-/** A^T M A for each tile of a row: a strip of m rows of outputs. */
-function transformOutput(e: Emitter, stage: Stage, { row }: TileRow, columns: number): void {
-  const { method, layout, base } = stage;
-  const { n, m } = method;
-  const constants = takeConstants(e, method.output);
-  const from = e.i32(e.address(layout.products, [base, 1], [row, layout.tileColumns * PANEL_BYTES]));
-  const to = e.i32(i32.add(base, layout.outputs));
-  const pitch = layout.groupTiles * PANEL_BYTES;
-  e.for(e.i32(), 0, layout.tileColumns, 1, () => {
-    const end = e.i32(i32.add(from, Math.ceil(columns / 4) * 16));
-    const vector = { from: e.i32(), to: e.i32(to) };
-    e.for(vector.from, from, end, 16, () => {
-      transformSquare(e, stage, {
-        ...vector,
-        before: n,
-        after: m,
-        apply: (column) => multiplyPairedColumns(e, method.output, constants, column),
-        fromRow: n * pitch,
-        fromColumn: pitch,
-        toRow: layout.columns * PANEL_BYTES,
-        toColumn: PANEL_BYTES,
-      });
-      local.set(vector.to, i32.add(vector.to, 16));
-    });
-    local.set(from, i32.add(from, PANEL_BYTES));
-    local.set(to, i32.add(to, m * PANEL_BYTES));
   });
 }
 

@@ -10,7 +10,7 @@ import { finishSums, PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
 import { channelSum } from "./channel-sum.ts";
 import { conv2dInputGradient } from "./conv2d-input-gradient.ts";
 import { conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
-import { bestFiltering, emitWinograd, winogradScratchBytes } from "./conv2d-winograd.ts";
+import { emitWinograd } from "./conv2d-winograd.ts";
 import {
   type ConvolutionPlan,
   clearMemory,
@@ -27,6 +27,7 @@ import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
 import { emitSparseConvolution, prepareSparse, type SparseConvolution, sparseLayout } from "./sparse-convolution.ts";
 import { convolutionOutput, type Padding } from "./window.ts";
 import { mapBytes, mapWindows } from "./window-map.ts";
+import { bestFiltering, winogradScratchBytes } from "./winograd-plan.ts";
 
 export interface Conv2dAttributes {
   readonly strides: readonly [number, number];

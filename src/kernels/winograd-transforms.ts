@@ -1,0 +1,134 @@
+/**
+ * The two-dimensional transforms of Winograd's filtering: of the kernel, of the input's tiles and of the products. Each
+ * applies a matrix to the columns of a square of vectors, then to its rows.
+ */
+import { i32, local, v128 } from "wasmati";
+import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
+import { PANEL_BYTES } from "./block.ts";
+import { multiplyPairedColumns, multiplyPairedRows, takeConstants } from "./winograd.ts";
+import type { Stage, TileRow } from "./winograd-plan.ts";
+
+/** Applies a transform to the columns and then to the rows of a matrix of vectors. */
+interface SquareTransform {
+  /** Size of the matrix before, and of the result. */
+  readonly before: number;
+  readonly after: number;
+  readonly apply: (vector: readonly V128[]) => V128[];
+  /** Where the matrix is, and bytes between its rows and columns. */
+  readonly from: I32;
+  readonly fromRow: number;
+  readonly fromColumn: number;
+  readonly to: I32;
+  readonly toRow: number;
+  readonly toColumn: number;
+}
+
+function transformSquare(e: Emitter, { layout, base }: Stage, transform: SquareTransform): void {
+  const { before, after, apply, fromRow, fromColumn, toRow, toColumn } = transform;
+  const square = e.i32(i32.add(base, layout.square));
+  const column = e.i32(square);
+  const from = e.i32(transform.from);
+  const to = e.i32(transform.to);
+  const load = (address: I32, pitch: number) =>
+    Array.from({ length: before }, (_, i) => e.v128(v128.load({ offset: i * pitch, align: 4 }, address)));
+  const store = (address: I32, pitch: number, vectors: readonly V128[]) => {
+    for (const [i, vector] of vectors.entries()) v128.store({ offset: i * pitch, align: 4 }, address, vector);
+  };
+  e.for(e.i32(), 0, before, 1, () => {
+    store(column, before * 16, apply(load(from, fromRow)));
+    local.set(from, i32.add(from, fromColumn));
+    local.set(column, i32.add(column, 16));
+  });
+  e.for(e.i32(), 0, after, 1, () => {
+    store(to, toColumn, apply(load(square, 16)));
+    local.set(square, i32.add(square, before * 16));
+    local.set(to, i32.add(to, toRow));
+  });
+}
+
+/** G g G^T for one panel of output channels: (n * n, channels, 8). */
+export function transformKernel(e: Emitter, stage: Stage, panel: I32, columns: number): void {
+  const { plan, method, layout, base, kernel } = stage;
+  const { channels, outputChannels } = plan;
+  const { n, r } = method;
+  const constants = takeConstants(e, method.kernel);
+  const from = e.i32(e.address(kernel.address, [panel, PANEL_BYTES]));
+  const to = e.i32(e.address(layout.kernel, [base, 1], [panel, layout.kernelBytes]));
+  e.for(e.i32(), 0, channels, 1, () => {
+    for (let v = 0; v < columns; v += 4) {
+      const vector = { from: e.i32(i32.add(from, v * 4)), to: e.i32(i32.add(to, v * 4)) };
+      e.scope(() =>
+        transformSquare(e, stage, {
+          ...vector,
+          before: r,
+          after: n,
+          apply: (column) => multiplyPairedRows(e, method.kernel, constants, column),
+          fromRow: r * channels * outputChannels * 4,
+          fromColumn: channels * outputChannels * 4,
+          toRow: n * channels * PANEL_BYTES,
+          toColumn: channels * PANEL_BYTES,
+        }),
+      );
+    }
+    local.set(from, i32.add(from, outputChannels * 4));
+    local.set(to, i32.add(to, PANEL_BYTES));
+  });
+}
+
+/** B^T d B for each tile of the strip: (n * n, tiles, channels). */
+export function transformInput(e: Emitter, stage: Stage, { row }: TileRow): void {
+  const { plan, method, layout, base } = stage;
+  const { channels } = plan;
+  const { n, m } = method;
+  const constants = takeConstants(e, method.input);
+  const from = e.i32(i32.add(base, layout.strip));
+  const to = e.i32(e.address(layout.tiles, [base, 1], [row, layout.tileColumns * layout.channelBytes]));
+  e.for(e.i32(), 0, layout.tileColumns, 1, () => {
+    const vector = { from: e.i32(from), to: e.i32(to) };
+    const end = e.i32(i32.add(to, layout.channelBytes));
+    e.for(vector.to, to, end, 16, () => {
+      transformSquare(e, stage, {
+        ...vector,
+        before: n,
+        after: n,
+        apply: (column) => multiplyPairedRows(e, method.input, constants, column),
+        fromRow: layout.stripPitch,
+        fromColumn: channels * 4,
+        toRow: n * layout.frequencyBytes,
+        toColumn: layout.frequencyBytes,
+      });
+      local.set(vector.from, i32.add(vector.from, 16));
+    });
+    local.set(from, i32.add(from, m * channels * 4));
+    local.set(to, i32.add(to, layout.channelBytes));
+  });
+}
+
+/** A^T M A for each tile of a row: a strip of m rows of outputs. */
+export function transformOutput(e: Emitter, stage: Stage, { row }: TileRow, columns: number): void {
+  const { method, layout, base } = stage;
+  const { n, m } = method;
+  const constants = takeConstants(e, method.output);
+  const from = e.i32(e.address(layout.products, [base, 1], [row, layout.tileColumns * PANEL_BYTES]));
+  const to = e.i32(i32.add(base, layout.outputs));
+  const pitch = layout.groupTiles * PANEL_BYTES;
+  e.for(e.i32(), 0, layout.tileColumns, 1, () => {
+    const end = e.i32(i32.add(from, Math.ceil(columns / 4) * 16));
+    const vector = { from: e.i32(), to: e.i32(to) };
+    e.for(vector.from, from, end, 16, () => {
+      transformSquare(e, stage, {
+        ...vector,
+        before: n,
+        after: m,
+        apply: (column) => multiplyPairedColumns(e, method.output, constants, column),
+        fromRow: n * pitch,
+        fromColumn: pitch,
+        toRow: layout.columns * PANEL_BYTES,
+        toColumn: PANEL_BYTES,
+      });
+      local.set(vector.to, i32.add(vector.to, 16));
+    });
+    local.set(from, i32.add(from, PANEL_BYTES));
+    local.set(to, i32.add(to, m * PANEL_BYTES));
+  });
+}
