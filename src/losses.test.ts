@@ -1,9 +1,20 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { programOf } from "../test/helpers/graphs.ts";
 import { expectClose } from "../test/helpers/kernels.ts";
 import { NDArray } from "./array.ts";
+import { batchTensor, Graph } from "./compiler/graph.ts";
 import { UserError } from "./errors.ts";
+import { applyActivation } from "./layers/activation-functions.ts";
 import { dense, input } from "./layers/index.ts";
-import { categoricalCrossentropy, type Loss, sparseCategoricalCrossentropy, toLoss } from "./losses.ts";
+import {
+  binaryCrossentropy,
+  categoricalCrossentropy,
+  type Loss,
+  meanSquaredError,
+  sparseCategoricalCrossentropy,
+  toLoss,
+} from "./losses.ts";
 import { toMetric } from "./metrics.ts";
 import { Sequential } from "./model/sequential.ts";
 import { sgd } from "./optimizers/index.ts";
@@ -74,31 +85,102 @@ describe("losses and gradients are Keras's", () => {
   });
 });
 
+interface GoldenLoss {
+  readonly loss: { readonly class_name: string; readonly config: Record<string, unknown> };
+  readonly activation: "softmax" | "sigmoid" | null;
+  readonly shape: readonly number[];
+  readonly outputs: readonly number[];
+  readonly targets: readonly number[];
+  readonly value: number;
+  readonly gradient: readonly number[];
+}
+
+/** Written by `interop/make_training_golden.py`. */
+const { samples, cases } = JSON.parse(readFileSync(new URL("../test/golden/losses.json", import.meta.url), "utf8")) as {
+  samples: number;
+  cases: readonly GoldenLoss[];
+};
+
+describe("values and gradients of each loss, with each option and shape, are Keras's", () => {
+  const title = ({ loss, activation, shape }: GoldenLoss) =>
+    `${loss.class_name} ${JSON.stringify(loss.config)} of (${shape}), ${activation}`;
+  test.each(cases.map((golden) => [title(golden), golden] as const))("%s", (_, golden) => {
+    const loss = toLoss(golden.loss);
+    const graph = new Graph();
+    const outputs = batchTensor("outputs", golden.shape);
+    const target = loss.target(golden.shape);
+    const targets = batchTensor("targets", target.shape, target.dtype);
+    const end = golden.activation ? applyActivation(graph, golden.activation, outputs) : outputs;
+    const { perSample, gradient, differentiated } = loss.lower(graph, end, targets);
+    expect(differentiated).toBe(outputs);
+    const program = programOf(graph.nodes, [outputs, targets, perSample, gradient], samples);
+    program.view(outputs).set(golden.outputs);
+    program.view(targets).set(golden.targets);
+    program.run();
+    const mean = Array.from(program.view(perSample)).reduce((sum, value) => sum + value, 0) / samples;
+    expect(mean / golden.value).toBeCloseTo(1, 5);
+    const largest = Math.max(...golden.gradient.map(Math.abs));
+    for (const [i, expected] of golden.gradient.entries()) {
+      const difference = Math.abs(program.view(gradient)[i]! - expected);
+      expect(difference / (Math.abs(expected) + 1e-2 * largest)).toBeLessThan(1e-5);
+    }
+  });
+});
+
+test("targets of one output a sample may come without its axis", async () => {
+  const model = new Sequential([input({ shape: [2] }), dense({ units: 1, activation: "sigmoid" })], { seed: 3 });
+  model.compile({ loss: "bce" });
+  const x = new NDArray(Float32Array.of(1, 2, 3, 4), [2, 2]);
+  const y = new NDArray(Float32Array.of(1, 0), [2]);
+  expect(await model.evaluate(x, y)).toEqual(await model.evaluate(x, y.reshape([2, 1])));
+  await expect(model.evaluate(x, y.reshape([2, 1, 1]))).rejects.toThrow(
+    'evaluate: binary_crossentropy of layer "dense" expects y of shape (None, 1), got (2, 1, 1).',
+  );
+});
+
 test("names are Keras's, in its two spellings, and configs come back", () => {
   expect(toLoss("categorical_crossentropy").sparse).toBe(false);
   expect(toLoss("CategoricalCrossentropy").name).toBe("categorical_crossentropy");
   const sparse = sparseCategoricalCrossentropy({ fromLogits: true });
   expect(toLoss(sparse)).toBe(sparse);
-  expect(toLoss({ class_name: sparse.className, config: sparse.config }).config).toEqual(sparse.config);
+  expect(toLoss("mse").name).toBe("mean_squared_error");
+  const smooth = { fromLogits: true, labelSmoothing: 0.1 };
+  for (const loss of [sparse, categoricalCrossentropy(smooth), binaryCrossentropy(smooth), meanSquaredError()]) {
+    expect(toLoss({ class_name: loss.className, config: loss.config }).config).toEqual(loss.config);
+  }
 });
 
+const known = "categorical_crossentropy, sparse_categorical_crossentropy, binary_crossentropy, mean_squared_error";
 test.each([
-  ["mse", 'compile: loss "mse" is unknown; known are categorical_crossentropy, sparse_categorical_crossentropy.'],
+  ["hinge", `compile: loss "hinge" is unknown; known are ${known}.`],
+  [undefined, `compile: loss undefined is unknown; known are ${known}.`],
   [
-    undefined,
-    "compile: loss undefined is unknown; known are categorical_crossentropy, sparse_categorical_crossentropy.",
+    { class_name: "BinaryCrossentropy", config: { reduction: "sum" } },
+    'binary_crossentropy: reduction "sum" is not supported.',
   ],
   [
-    { class_name: "CategoricalCrossentropy", config: { label_smoothing: 0.1 } },
-    "categorical_crossentropy: label_smoothing 0.1 is not supported.",
+    { class_name: "SparseCategoricalCrossentropy", config: { ignore_class: 3 } },
+    "sparse_categorical_crossentropy: ignore_class 3 is not supported.",
   ],
 ])("the loss %j is refused", (option, message) => {
   expect(() => toLoss(option)).toThrow(new UserError(message));
 });
 
-test("a loss refuses outputs that are no classes, and a metric that is unknown is named", () => {
-  const loss = toLoss("categorical_crossentropy");
-  expect(() => loss.target([2, 2, 1])).toThrow(UserError);
-  expect(() => loss.target([2, 2, 1])).toThrow(/has shape \(classes,\), got \(2, 2, 1\); end it with a dense layer\.$/);
-  expect(() => toMetric("auc", loss)).toThrow(new UserError('compile: metric "auc" is unknown; known is "accuracy".'));
+test.each([
+  [
+    () => categoricalCrossentropy({ labelSmoothing: 1.5 }),
+    "categorical_crossentropy: labelSmoothing must be a number from 0 to 1, got 1.5.",
+  ],
+  [
+    () => sparseCategoricalCrossentropy({ labelSmoothing: 0.1 } as never),
+    'sparse_categorical_crossentropy: option "labelSmoothing" is unknown; known are fromLogits.',
+  ],
+  [
+    () => toLoss("categorical_crossentropy").target([2, 2, 1]),
+    "categorical_crossentropy: expected a model whose output ends in an axis of two or more classes, got (2, 2, 1); " +
+      "end it with a dense layer of as many units, or use binary_crossentropy.",
+  ],
+  [() => toMetric("auc", toLoss("categorical_crossentropy")), 'compile: metric "auc" is unknown; known is "accuracy".'],
+])("wrong options and outputs are refused: %#", (make, message) => {
+  expect(make).toThrow(new UserError(message));
 });

@@ -130,7 +130,8 @@ describe("compile", () => {
     [
       "an unknown loss",
       () => compile({ loss: "hinge" }),
-      'compile: loss "hinge" is unknown; known are categorical_crossentropy, sparse_categorical_crossentropy.',
+      'compile: loss "hinge" is unknown; known are categorical_crossentropy, sparse_categorical_crossentropy, ' +
+        "binary_crossentropy, mean_squared_error.",
     ],
     [
       "an unknown optimizer",
@@ -156,7 +157,8 @@ describe("compile", () => {
     [
       "an output that is an image",
       () => compile({ loss: "categorical_crossentropy" }, new Sequential([input([4, 4, 1]), layers.maxPooling2d()])),
-      "categorical_crossentropy: expected a model whose output has shape (classes,), got (2, 2, 1); end it with a dense layer.",
+      "categorical_crossentropy: expected a model whose output ends in an axis of two or more classes, got (2, 2, 1); " +
+        "end it with a dense layer of as many units, or use binary_crossentropy.",
     ],
     [
       "a model without layers",
@@ -206,7 +208,7 @@ describe("data that does not fit", () => {
     [
       "one-hot targets for labels",
       () => sparseNet().fit(x, y),
-      "fit: sparse_categorical_crossentropy expects y of shape (None,), got (6, 3); " +
+      'fit: sparse_categorical_crossentropy of layer "dense_1" expects y of shape (None,), got (6, 3); ' +
         "one-hot targets belong to categorical_crossentropy.",
     ],
     [

@@ -1,12 +1,12 @@
 /** Accuracy of a classification: whether the largest output is that of the expected class, the first where several are. */
 import { f32, i32, local } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
+import type { CategoricalAttributes } from "./loss.ts";
 import type { Op } from "./op.ts";
 import { eachRow } from "./softmax.ts";
-import type { CrossEntropyAttributes } from "./softmax-cross-entropy.ts";
 
 /** output (classes), targets (classes) or, where sparse, () int32 → 1 where right, else 0, (). */
-export const accuracy: Op<CrossEntropyAttributes> = {
+export const accuracy: Op<CategoricalAttributes> = {
   name: "accuracy",
 
   infer: () => [{ shape: [], batched: true, dtype: "float32" }],

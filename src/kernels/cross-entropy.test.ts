@@ -10,6 +10,7 @@ import {
 } from "../../test/helpers/kernels.ts";
 import { accuracy } from "./accuracy.ts";
 import { crossEntropy } from "./cross-entropy.ts";
+import { binaryCrossEntropy, sigmoidCrossEntropy, squaredError } from "./element-losses.ts";
 import { softmaxCrossEntropy } from "./softmax-cross-entropy.ts";
 import { sumSamples } from "./sum-samples.ts";
 
@@ -72,6 +73,51 @@ describe.each([false, true])("sparse: %s", (sparse) => {
     expect(outputs[0]![0]).toBeCloseTo(2000);
     expect(Array.from(outputs[1]!)).toEqual([1, -1]);
   });
+});
+
+test.each([squaredError, sigmoidCrossEntropy, binaryCrossEntropy])(
+  "$name matches its reference, and its slope",
+  (op) => {
+    const smoothings = fc.constantFrom(0, 0.2);
+    fc.assert(
+      fc.property(sizes(7), sizes(9), smoothings, fc.nat(), (batch, size, smoothing, seed) => {
+        const spread = op === binaryCrossEntropy ? 0.5 : 20;
+        const output = Array.from(randomData(batch * size, seed, 0.1), (x) => x * spread + (spread < 1 ? 0.5 : 0));
+        const targets = Array.from(randomData(batch * size, seed + 1), Math.abs);
+        const inputs = [output, targets].map((data) => ({ shape: [size], batched: true, data }));
+        expectMatchesReference({ op, attributes: { smoothing }, inputs, batch }, 2e-6);
+      }),
+      { numRuns: 20 },
+    );
+    const output = [0.2, 0.7, 0.5, 0.9];
+    const run = (data: number[]) =>
+      runReference({ op, attributes: {}, inputs: [rows(2, data), rows(2, [1, 0, 0.3, 0.8])], batch: 2 }).outputs;
+    output.forEach((_, i) => {
+      const [above, below] = [1e-3, -1e-3].map((change) => run(output.map((x, j) => (i === j ? x + change : x)))[0]!);
+      const slope = (above![0]! + above![1]! - below![0]! - below![1]!) / 2 / 2e-3;
+      expect(run(output)[1]![i]).toBeCloseTo(slope, 3);
+    });
+  },
+);
+
+test("cross-entropies of many rows a sample match their references, smoothed or not", () => {
+  const shapes = fc.tuple(sizes(5), sizes(3), fc.integer({ min: 2, max: 6 }), fc.boolean(), fc.nat());
+  fc.assert(
+    fc.property(shapes, ([batch, height, classes, sparse, seed]) => {
+      const count = batch * height * classes;
+      const output = {
+        shape: [height, classes],
+        batched: true,
+        data: Array.from(randomData(count, seed, 0), Math.abs),
+      };
+      const all = targets(sparse, batch * height, classes, seed);
+      const inputs = [output, { ...all, shape: sparse ? [height] : [height, classes] }];
+      const attributes = { sparse, smoothing: sparse ? 0 : 0.1 };
+      expectMatchesReference({ op: softmaxCrossEntropy, attributes, inputs, batch }, 2e-6);
+      expectMatchesReference({ op: crossEntropy, attributes, inputs, batch }, 1e-5);
+    }),
+    { numRuns: 25 },
+  );
 });
 
 test("sumSamples writes the sum of a batch to its place", () => {

@@ -6,59 +6,57 @@
 import { f32, f64, i32, local } from "wasmati";
 import type { Emitter, F64, I32 } from "../wasm/emitter.ts";
 import { emitLog } from "./exponential.ts";
+import { type CategoricalAttributes, eachLossRow, eachTarget, lossTypes, rowsOf, targetOf } from "./loss.ts";
 import type { Op } from "./op.ts";
-import { eachRow } from "./softmax.ts";
-import { type CrossEntropyAttributes, eachTarget, storeLoss, targetOf } from "./softmax-cross-entropy.ts";
 
 const EPSILON = 1e-7;
 
 /**
- * probabilities (classes), targets (classes) or, where sparse, () int32
- * → the loss of each sample, (); the gradient of the batch's mean loss, (classes).
+ * probabilities (…, classes) and targets → the loss of each sample, (); the gradient of the batch's mean loss, (…, classes).
  *
  * With p the row and q what the logarithm sees: dense, q = clip(p / Σp); sparse, q = clip(p) and the loss is
  * -log(q / Σq).
  */
-export const crossEntropy: Op<CrossEntropyAttributes> = {
+export const crossEntropy: Op<CategoricalAttributes> = {
   name: "crossEntropy",
 
-  infer: (_, [probabilities]) => [
-    { shape: [], batched: true, dtype: "float32" },
-    { shape: probabilities!.shape, batched: true, dtype: "float32" },
-  ],
+  infer: (_, [probabilities]) => lossTypes(probabilities!),
 
-  reference({ sparse }, [probabilities, targets], [loss, gradient], batch) {
-    const classes = probabilities!.shape[0]!;
+  reference(attributes, [probabilities, targets], [loss, gradient], batch) {
+    const { sparse } = attributes;
+    const { rows, classes } = rowsOf(probabilities!);
+    loss!.data.fill(0);
     const clip = (p: number) => Math.min(Math.max(p, EPSILON), 1 - EPSILON);
-    for (let n = 0; n < batch; n++) {
-      const p = Array.from(probabilities!.data.subarray(n * classes, (n + 1) * classes));
-      const t = p.map((_, i) => targetOf(sparse, targets!.data, n, i, classes));
+    for (let r = 0; r < batch * rows; r++) {
+      const p = Array.from(probabilities!.data.subarray(r * classes, (r + 1) * classes));
+      const t = p.map((_, i) => targetOf(attributes, targets!.data, r, i, classes));
       const scale = (sparse ? p.map(clip) : p).reduce((sum, value) => sum + value, 0);
       const scaled = sparse ? p : p.map((value) => value / scale);
       const inside = scaled.map((value) => (value === clip(value) ? 1 : 0));
       const q = scaled.map(clip);
       const slopes = q.map((value, i) => (-t[i]! / value) * inside[i]!);
       const through = slopes.reduce((sum, slope, i) => sum + slope * scaled[i]!, 0);
-      loss!.data[n] = q.reduce((sum, value, i) => sum - t[i]! * Math.log(sparse ? value / scale : value), 0);
+      const total = q.reduce((sum, value, i) => sum - t[i]! * Math.log(sparse ? value / scale : value), 0);
+      loss!.data[Math.floor(r / rows)]! += total / rows;
       p.forEach((_, i) => {
         const slope = sparse ? slopes[i]! + inside[i]! / scale : (slopes[i]! - through) / scale;
-        gradient!.data[n * classes + i] = slope / batch;
+        gradient!.data[r * classes + i] = slope / (batch * rows);
       });
     }
   },
 
-  emit(e, { sparse }, [probabilities, targets], [loss, gradient]) {
-    const classes = probabilities!.shape[0]!;
+  emit(e, attributes, [probabilities, targets], [loss, gradient]) {
+    const { sparse } = attributes;
+    const { rows, classes } = rowsOf(probabilities!);
     const at = (operand: { address: number }, row: I32) => e.i32(i32.add(row, operand.address));
-    const batch = e.f64(f64.convert_i32_s(e.batch));
-    eachRow(e, 1, classes, (row) => {
+    const count = e.f64(f64.convert_i32_s(i32.mul(e.batch, rows)));
+    eachLossRow(e, { rows, width: classes, count: rows }, loss!, (row, total) => {
       const from = at(probabilities!, row);
       const to = at(gradient!, row);
       const scale = emitRowSum(e, from, classes, sparse);
-      const total = e.f64(f64.const(0));
       const through = e.f64(f64.const(0));
       const slope = e.f64();
-      eachTarget(e, { sparse, classes, targets: targets!, row }, (offset, target) => {
+      eachTarget(e, attributes, { classes, targets: targets!, row }, (offset, target) => {
         const expected = e.f64(f64.promote_f32(target));
         const value = e.f64(f64.promote_f32(f32.load({}, e.i32(i32.add(from, offset)))));
         if (!sparse) local.set(value, f64.div(value, scale));
@@ -72,10 +70,9 @@ export const crossEntropy: Op<CrossEntropyAttributes> = {
           if (sparse) local.set(slope, f64.add(slope, f64.div(f64.const(1), scale)));
           else local.set(through, f64.add(through, f64.mul(slope, value)));
         });
-        f32.store({}, e.i32(i32.add(to, offset)), f32.demote_f64(f64.div(slope, batch)));
+        f32.store({}, e.i32(i32.add(to, offset)), f32.demote_f64(f64.div(slope, count)));
       });
-      if (!sparse) emitRescale(e, { from: to, classes, through: e.f64(f64.div(through, batch)), scale });
-      storeLoss(e, loss!, row, classes, total);
+      if (!sparse) emitRescale(e, { from: to, classes, through: e.f64(f64.div(through, count)), scale });
     });
   },
 };

@@ -33,25 +33,26 @@ export function checkInputs(where: string, x: unknown, shape: Shape, layer: stri
 export function checkTargets(where: string, y: unknown, loss: Loss, output: Shape, layer: string): NDArray {
   if (!(y instanceof NDArray)) throw new UserError(`${where}: y must be an NDArray, got ${describe(y)}.`);
   const { shape } = loss.target(output);
-  if (loss.sparse) return checkLabels(where, y, output[0]!, layer);
-  const matches = y.shape.length === shape.length + 1 && shape.every((size, axis) => y.shape[axis + 1] === size);
-  if (!matches) {
-    const hint = y.shape.length === 1 ? "; make it with toCategorical, or use sparse_categorical_crossentropy" : "";
+  const matches = (expected: Shape) => formatShape(y.shape.slice(1)) === formatShape(expected);
+  // A last axis of one element may be left out, and put behind class numbers, as in Keras.
+  const isColumn = loss.sparse ? matches([...shape, 1]) : shape.at(-1) === 1 && matches(shape.slice(0, -1));
+  if (!matches(shape) && !isColumn) {
     throw new UserError(
       `${where}: ${loss.name} of layer "${layer}" expects y of shape ${formatShape([null, ...shape])}, ` +
-        `got ${formatShape(y.shape)}${hint}.`,
+        `got ${formatShape(y.shape)}${hintFor(y, loss)}.`,
     );
   }
+  if (loss.sparse) checkLabels(where, y, output.at(-1)!, layer);
   return y;
 }
 
-function checkLabels(where: string, y: NDArray, classes: number, layer: string): NDArray {
-  if (y.size !== y.length) {
-    throw new UserError(
-      `${where}: sparse_categorical_crossentropy expects y of shape (None,), got ${formatShape(y.shape)}; ` +
-        `one-hot targets belong to categorical_crossentropy.`,
-    );
-  }
+function hintFor(y: NDArray, loss: Loss): string {
+  if (loss.sparse) return "; one-hot targets belong to categorical_crossentropy";
+  if (loss.name !== "categorical_crossentropy" || y.shape.length !== 1) return "";
+  return "; make it with toCategorical, or use sparse_categorical_crossentropy";
+}
+
+function checkLabels(where: string, y: NDArray, classes: number, layer: string): void {
   const wrong = y.data.findIndex((label) => !(Number.isInteger(label) && label >= 0 && label < classes));
   if (wrong >= 0) {
     throw new UserError(
@@ -59,7 +60,6 @@ function checkLabels(where: string, y: NDArray, classes: number, layer: string):
         `from 0 to ${classes - 1}.`,
     );
   }
-  return y;
 }
 
 export function checkLengths(where: string, x: NDArray, y: NDArray): Samples {

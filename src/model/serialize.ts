@@ -2,6 +2,7 @@
 import type { Config } from "../arguments.ts";
 import type { NamedTensor, SavedModel } from "../formats/keras-h5.ts";
 import type { Tensor } from "../kernels/op.ts";
+import { toLoss } from "../losses.ts";
 import type { ModelState } from "./state.ts";
 
 /** What Keras keeps besides the slots: the number of steps, and this. */
@@ -51,7 +52,7 @@ function modelConfig({ name, placed }: ModelState): Config {
 
 function trainingConfig({ compiled }: ModelState): Config {
   const { loss, optimizer, metrics } = compiled!;
-  const plain = loss.config.from_logits === false;
+  const plain = JSON.stringify(loss.config) === JSON.stringify(toLoss(loss.name).config);
   return {
     loss: plain ? loss.name : { class_name: loss.className, config: loss.config },
     loss_weights: null,
