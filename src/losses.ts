@@ -148,7 +148,10 @@ export const meanSquaredError = (options: Record<string, never> = {}): Loss => {
 
 const losses = [categoricalCrossentropy, sparseCategoricalCrossentropy, binaryCrossentropy, meanSquaredError];
 
-const shortNames: Readonly<Record<string, string>> = { bce: "binary_crossentropy", mse: "mean_squared_error" };
+const shortNames = new Map([
+  ["bce", "binary_crossentropy"],
+  ["mse", "mean_squared_error"],
+]);
 
 /** What changes a loss and we do not have; Keras 2 calls its mean over the batch "auto". */
 const supported: readonly (readonly [key: string, values: readonly unknown[]])[] = [
@@ -167,7 +170,7 @@ export function toLoss(option: unknown): Loss {
   const squeeze = (name: string) => name.replaceAll("_", "").toLowerCase();
   for (const create of losses) {
     const { name, config: defaults } = create();
-    if (typeof wanted !== "string" || squeeze(shortNames[squeeze(wanted)] ?? wanted) !== squeeze(name)) continue;
+    if (typeof wanted !== "string" || squeeze(shortNames.get(squeeze(wanted)) ?? wanted) !== squeeze(name)) continue;
     for (const [key, values] of supported) {
       const found = settings[key] ?? values[0];
       if (!values.includes(found) && found !== undefined) {

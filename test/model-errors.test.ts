@@ -136,7 +136,7 @@ describe("compile", () => {
     [
       "an unknown optimizer",
       () => compile({ loss: "categorical_crossentropy", optimizer: "lion" }),
-      'compile: optimizer "lion" is unknown; known are adam, sgd.',
+      'compile: optimizer "lion" is unknown; known are adam, adamw, sgd, rmsprop, adadelta.',
     ],
     [
       "an unknown metric",
@@ -402,7 +402,11 @@ describe("options that nobody reads", () => {
     ["of another", () => layers.conv2d({ filters: 3, kernel_size: 3 } as never), "did you mean kernelSize?"],
     ["of an input", () => layers.input({ shpe: [3] } as never), 'input: option "shpe" is unknown; did you mean shape?'],
     ["of a loss", () => losses.categoricalCrossentropy({ from_logits: true } as never), "did you mean fromLogits?"],
-    ["of an optimizer", () => optimizers.adam({ lr: 1 } as never), "known are learningRate, beta1, beta2, epsilon."],
+    [
+      "of an optimizer",
+      () => optimizers.adam({ lr: 1 } as never),
+      "known are learningRate, beta1, beta2, epsilon, amsgrad, weightDecay, clipnorm, globalClipnorm, clipvalue.",
+    ],
     ["of another", () => optimizers.sgd({ learning_rate: 1 } as never), "did you mean learningRate?"],
     ["of a model", () => new Sequential([], { sed: 1 } as never), "did you mean seed?"],
     [

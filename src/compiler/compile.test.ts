@@ -6,7 +6,7 @@ import { elementsOf, type Tensor } from "../kernels/op.ts";
 import { activation, conv2d, dense, dropout, flatten, maxPooling2d } from "../layers/index.ts";
 import { categoricalCrossentropy, sparseCategoricalCrossentropy } from "../losses.ts";
 import { Session } from "../model/session.ts";
-import { adam, sgd } from "../optimizers/index.ts";
+import { adam, rmsprop, sgd } from "../optimizers/index.ts";
 import { buildPrograms } from "./compile.ts";
 import { Interpreter } from "./interpret.ts";
 import type { Program } from "./network.ts";
@@ -195,6 +195,33 @@ test("convolution, bias, ReLU and pooling become one op", () => {
     .get("trainStep")!
     .filter(({ op }) => op.name === "matmulWeightGradient");
   expect(gradients.map(({ outputs }) => outputs)).toEqual([[], []]);
+});
+
+describe("clipping by norm makes the step one of two halves", () => {
+  const optimizer = () => rmsprop({ epsilon: 0.1, globalClipnorm: 0.1, weightDecay: 0.01 });
+  const built = networkOf({ ...networks.LeNet!, optimizer: optimizer() });
+
+  test("no update comes before the last gradient, and clipping by value keeps updates behind their gradients", () => {
+    const names = (network: BuiltNetwork["network"]) =>
+      buildPrograms(network)
+        .get("trainStep")!
+        .map(({ op }) => op.name);
+    const found = names(built.network);
+    expect(found.slice(found.indexOf("squareSums"))).toEqual([
+      "squareSums",
+      "clipFactors",
+      ...Array.from({ length: 8 }, () => "rmspropUpdate"),
+    ]);
+    const byValue = networkOf({ ...networks.LeNet!, optimizer: rmsprop({ clipvalue: 0.1, weightDecay: 0.01 }) });
+    expect(names(byValue.network).filter((name) => name === "rmspropUpdate")).toHaveLength(6);
+  });
+
+  test("and computes what the plain references compute, with the same bits for any number of threads", async () => {
+    const expected = await runAll(new Interpreter(built.network, BATCH), built, BATCH);
+    const single = await runAll(await sessionFor(built), built, BATCH);
+    expectAlike(single, expected, 2e-5);
+    for (const threads of [2, 3]) expect(await runAll(await sessionFor(built, threads), built, BATCH)).toEqual(single);
+  });
 });
 
 test("dropout does nothing but in training, and takes nothing then", () => {

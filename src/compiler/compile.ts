@@ -161,8 +161,10 @@ function appendUpdate(
   loss: ReturnType<Training["loss"]>,
 ): void {
   const gradients = differentiate(graph, loss.differentiated, loss.gradient, parameters);
+  const factors = optimizer.factors?.(graph, gradients);
   parameters.forEach((parameter, index) => {
-    optimizer.update(graph, parameter, gradients[index]!, slots[index]!, scalars);
+    const factor = factors && { factors, index };
+    optimizer.update(graph, { parameter, gradient: gradients[index]!, slots: slots[index]!, scalars, factor });
   });
 }
 

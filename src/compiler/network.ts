@@ -17,8 +17,23 @@ export interface UpdateRule {
   readonly slotNames: readonly string[];
   /** How many scalars change from step to step; JavaScript writes them before each step. */
   readonly scalarCount: number;
-  /** Appends the ops that update `parameter` and its `slots` in place. `scalars` has shape (scalarCount). */
-  update(graph: GraphBuilder, parameter: Tensor, gradient: Tensor, slots: readonly Tensor[], scalars: Tensor): void;
+  /**
+   * Where all gradients are needed before any is used: appends what computes a factor for each, shape (gradients). A step
+   * then has two halves. Without it updates may be fused behind the gradients.
+   */
+  factors?(graph: GraphBuilder, gradients: readonly Tensor[]): Tensor;
+  /** Appends the ops that update a parameter and its slots in place. */
+  update(graph: GraphBuilder, update: ParameterUpdate): void;
+}
+
+export interface ParameterUpdate {
+  readonly parameter: Tensor;
+  readonly gradient: Tensor;
+  readonly slots: readonly Tensor[];
+  /** Shape (scalarCount). */
+  readonly scalars: Tensor;
+  /** What `factors` made, and the gradient's place in it. */
+  readonly factor?: { readonly factors: Tensor; readonly index: number } | undefined;
 }
 
 export interface Training {

@@ -187,8 +187,14 @@ function writeNames(group: GroupWriter, attribute: string, names: readonly strin
 }
 
 /** Settings that Keras wants as Python's float: a JSON number without a fraction would be an int to it. */
-const FLOATS =
-  /"(learning_rate|momentum|beta_1|beta_2|epsilon|ema_momentum|minval|maxval|mean|stddev)":(-?\d+)(?=[,}])/g;
+const FLOATS = new RegExp(
+  `"(${[
+    ...["learning_rate", "initial_learning_rate", "warmup_target", "decay_rate", "alpha", "momentum", "rho"],
+    ...["beta_1", "beta_2", "epsilon", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "label_smoothing"],
+    ...["ema_momentum", "minval", "maxval", "mean", "stddev"],
+  ].join("|")})":(-?\\d+)(?=[,}])`,
+  "g",
+);
 
 function toPythonJson(value: unknown): string {
   return JSON.stringify(value).replace(FLOATS, '"$1":$2.0');

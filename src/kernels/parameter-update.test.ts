@@ -1,9 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { expectMatchesReference, randomInput, runKernel, sizes } from "../../test/helpers/kernels.ts";
+import { adadeltaUpdate } from "./adadelta.ts";
 import { adamUpdate } from "./adam.ts";
+import { clipFactors, squareSums } from "./gradient-norms.ts";
 import { matmulWeightGradient } from "./matmul-weight-gradient.ts";
 import type { UpdateOp } from "./parameter-update.ts";
+import { rmspropUpdate } from "./rmsprop.ts";
 import { sgdUpdate } from "./sgd.ts";
 
 const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
@@ -39,6 +42,74 @@ test("sgdUpdate matches its reference, with and without momentum", () => {
     }),
     { numRuns: 20 },
   );
+});
+
+const rmsprop = { rho: 0.9, epsilon: 0.01 };
+const kinds: readonly (readonly [string, UpdateOp<unknown>, object, number])[] = [
+  ["adam", adamUpdate as UpdateOp<unknown>, { ...adam, epsilon: 0.01 }, 2],
+  ["amsgrad", adamUpdate as UpdateOp<unknown>, { ...adam, epsilon: 0.01, amsgrad: true }, 3],
+  ["rmsprop", rmspropUpdate as UpdateOp<unknown>, { ...rmsprop, momentum: 0, centered: false }, 1],
+  ["rmsprop, momentum", rmspropUpdate as UpdateOp<unknown>, { ...rmsprop, momentum: 0.8, centered: false }, 2],
+  ["adadelta", adadeltaUpdate as UpdateOp<unknown>, { rho: 0.9, epsilon: 0.01 }, 2],
+  ["sgd", sgdUpdate as UpdateOp<unknown>, { momentum: 0.9, nesterov: true }, 1],
+];
+
+test.each(kinds)("%s matches its reference with decay, clipping and factors, or without", (_, op, own, slots) => {
+  const common = fc.constantFrom({}, { decays: true }, { clipvalue: 0.3 }, { decays: true, factor: 1, clipvalue: 0.3 });
+  fc.assert(
+    fc.property(sizes(50), common, fc.nat(), (size, extra, seed) => {
+      const [weight, gradient, ...state] = Array.from({ length: 2 + slots }, (_, i) => {
+        const input = randomInput([size], null, seed + i);
+        return i < 2 ? input : { ...input, data: Array.from(input.data, Math.abs) };
+      });
+      const scalars = { shape: [2], batched: false, data: [0.05, 0.01] };
+      const factors = "factor" in extra ? [{ shape: [2], batched: false, data: [7, 0.4] }] : [];
+      const inputs = [weight!, gradient!, ...state, scalars, ...factors];
+      expectMatchesReference({ op, attributes: { ...own, ...extra }, inputs, batch: 1 }, 3e-6);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test("a centred rmsprop matches its reference", () => {
+  const inputs = [0, 1, 2, 3].map((seed) => randomInput([37], null, seed));
+  const velocity = { ...inputs[2]!, data: Array.from(inputs[2]!.data, (x) => x * x + 1) };
+  const scalars = { shape: [1], batched: false, data: [0.05] };
+  const attributes = { ...rmsprop, momentum: 0, centered: true };
+  const all = [inputs[0]!, inputs[1]!, velocity, inputs[3]!, scalars];
+  expectMatchesReference({ op: rmspropUpdate, attributes, inputs: all, batch: 1 }, 2e-6);
+});
+
+test("squares of gradients are summed chunk by chunk, with the same bits for any number of threads", () => {
+  const lengths = [1, 4095, 4096, 4097, 3, 20_483];
+  const inputs = lengths.map((length, seed) => randomInput([length], null, seed));
+  expectMatchesReference({ op: squareSums, attributes: {}, inputs, batch: 1 }, 1e-7);
+  const [sums] = runKernel({ op: squareSums, attributes: {}, inputs, batch: 1 }).outputs;
+  const all = (values: ArrayLike<number>) => Array.from(values).reduce((sum, value) => sum + value, 0);
+  const expected = inputs.flatMap(({ data }) => Array.from(data, (x) => x * x));
+  expect(all(sums!) / all(expected)).toBeCloseTo(1, 6);
+});
+
+test.each([false, true])(
+  "factors bring gradients down to the norm and leave smaller ones, all together: %s",
+  (isGlobal) => {
+    const sums = { shape: [4], batched: false, data: [9, 7, 0.25, 0] };
+    const attributes = { norm: 2, isGlobal, chunks: [2, 1, 1] };
+    expectMatchesReference({ op: clipFactors, attributes, inputs: [sums], batch: 1 }, 1e-7);
+    const [factors] = runKernel({ op: clipFactors, attributes, inputs: [sums], batch: 1 }).outputs;
+    const whole = 2 / Math.sqrt(16.25);
+    const expected = isGlobal ? [whole, whole, whole] : [0.5, 1, 1];
+    for (const [i, factor] of expected.entries()) expect(factors![i]).toBeCloseTo(factor, 6);
+  },
+);
+
+test("a gradient that is not a number leaves no factor", () => {
+  const inputs = [{ shape: [2], batched: false, data: [Number.NaN, 1] }];
+  const attributes = { norm: 2, chunks: [1, 1] };
+  const run = (isGlobal: boolean) =>
+    Array.from(runKernel({ op: clipFactors, attributes: { ...attributes, isGlobal }, inputs, batch: 1 }).outputs[0]!);
+  expect(run(false)).toEqual([Number.NaN, 1]);
+  expect(run(true)).toEqual([Number.NaN, Number.NaN]);
 });
 
 test("an update behind the gradient of a dense layer gives the bits of the two apart", () => {

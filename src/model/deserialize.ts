@@ -126,7 +126,7 @@ function loadOptimizer(model: Sequential, saved: SavedModel, where: string): voi
   const { iterations, weights } = saved.optimizer!;
   const rate = weights.find(({ name }) => lastPart(name) === LEARNING_RATE);
   // The config has the rate as it was given, the file's tensor as it was used: in single precision.
-  if (rate?.data.length === 1 && rate.data[0] !== Math.fround(optimizer.learningRate)) {
+  if (!optimizer.schedule && rate?.data.length === 1 && rate.data[0] !== Math.fround(optimizer.learningRate)) {
     optimizer.learningRate = learningRateOf(`${where}: ${rate.name}`, rate.data[0]);
   }
   optimizer.iterations = iterations;
@@ -147,8 +147,15 @@ function loadOptimizer(model: Sequential, saved: SavedModel, where: string): voi
   });
 }
 
-/** What Keras 2 calls the slots in short. */
-const shortNames: Record<string, string> = { momentum: "m", velocity: "v" };
+/** What Keras 2 calls the slots, of Adam and of others. */
+const shortNames: Record<string, readonly string[]> = {
+  momentum: ["m"],
+  velocity: ["v", "rms"],
+  velocity_hat: ["vhat"],
+  average_gradient: ["mg"],
+  accumulated_grad: ["accum_grad"],
+  accumulated_delta_var: ["accum_var"],
+};
 
 /**
  * The state of a weight, `conv2d/kernel`, as one Keras or another names it: 3 `adam/sequential_conv2d_kernel_momentum`,
@@ -158,7 +165,7 @@ function findSlot(state: readonly NamedTensor[], name: string, weight: string, s
   const exact = state.find((tensor) => tensor.name === name);
   if (exact) return exact;
   const flat = (path: string) => `_${withoutOutput(path).replaceAll("/", "_")}`;
-  const endings = [slot, shortNames[slot] ?? slot].flatMap((short) => [
+  const endings = [slot, ...(shortNames[slot] ?? [])].flatMap((short) => [
     flat(`${weight}/${short}`),
     flat(`${short}/${weight}`),
   ]);

@@ -143,10 +143,9 @@ export class Sequential {
     owners.set(optimizer, this);
     this.#forgetCompiled();
     optimizer.iterations = 0;
-    const prefix = optimizer.className.toLowerCase();
     const slots = this.parameters.map((parameter) =>
       optimizer.slotNames.map((slot) => {
-        const tensor = stateTensor(`${prefix}/${parameter.name.replaceAll("/", "_")}_${slot}`, parameter.shape);
+        const tensor = stateTensor(`${optimizer.name}/${parameter.name.replaceAll("/", "_")}_${slot}`, parameter.shape);
         this.variables.add(tensor, () => new Float32Array(elementsOf(parameter.shape)));
         return tensor;
       }),
@@ -373,8 +372,9 @@ export class Sequential {
         outputShape,
         parameters: countOf(weights.map(({ tensor }) => tensor)),
       }));
-    // Keras counts the learning rate and the number of steps, and nothing before the first of them.
-    const optimizer = this.optimizer?.iterations ? countOf(this.compiled!.slots.flat()) + 2 : 0;
+    // Keras counts the number of steps and, where it is a variable, the learning rate, and nothing before the first step.
+    const own = this.optimizer?.schedule ? 1 : 2;
+    const optimizer = this.optimizer?.iterations ? countOf(this.compiled!.slots.flat()) + own : 0;
     print(formatSummary({ name: this.name, rows, trainable: countOf(this.parameters), optimizer }));
   }
 

@@ -23,16 +23,16 @@ export function toSavedModel(model: ModelState): SavedModel {
   };
   if (!compiled) return saved;
   const { optimizer, slots } = compiled;
-  const rate = {
-    name: `${optimizer.className.toLowerCase()}/${LEARNING_RATE}`,
-    shape: [],
-    data: Float32Array.of(optimizer.learningRate),
-  };
-  const state = slots.flat().map((tensor) => named(tensor.name, tensor));
+  const rate = { name: `${optimizer.name}/${LEARNING_RATE}`, shape: [], data: Float32Array.of(optimizer.learningRate) };
+  const inKerasOrder = optimizer.slotGroups.flatMap((group) =>
+    slots.flatMap((tensors) => group.map((slot) => tensors[optimizer.slotNames.indexOf(slot)]!)),
+  );
+  const state = inKerasOrder.map((tensor) => named(tensor.name, tensor));
   return {
     ...saved,
     trainingConfig: trainingConfig(model),
-    optimizer: { iterations: optimizer.iterations, weights: [rate, ...state] },
+    // A rate that follows a schedule is no variable.
+    optimizer: { iterations: optimizer.iterations, weights: [...(optimizer.schedule ? [] : [rate]), ...state] },
   };
 }
 

@@ -1,47 +1,47 @@
-import { numberIn, onlyKnown } from "../arguments.ts";
+import { boolean } from "../arguments.ts";
 import { adamUpdate } from "../kernels/adam.ts";
-import { learningRateOf, type Optimizer } from "./optimizer.ts";
+import { atLeast0, checkNames, makeOptimizer, type Optimizer, type OptimizerOptions, shareOf } from "./optimizer.ts";
 
-export interface AdamOptions {
-  /** Default 0.001. */
-  readonly learningRate?: number;
+export interface AdamOptions extends OptimizerOptions {
   /** Decay of the first moment; default 0.9. */
   readonly beta1?: number;
   /** Decay of the second moment; default 0.999. */
   readonly beta2?: number;
   /** Added to the root of the second moment; default 1e-7. */
   readonly epsilon?: number;
+  /** Divide by the largest second moment so far (Reddi et al. 2018). Default false. */
+  readonly amsgrad?: boolean;
 }
 
 const { fround } = Math;
 
-/** Adam (Kingma & Ba 2015) with Keras's defaults. https://keras.io/api/optimizers/adam/ */
+/** Adam (Kingma & Ba 2015) with Keras's defaults; learning rate 0.001. https://keras.io/api/optimizers/adam/ */
 export function adam(options: AdamOptions = {}): Optimizer {
-  onlyKnown("adam", options, ["learningRate", "beta1", "beta2", "epsilon"]);
-  const decay = (name: "beta1" | "beta2", fallback: number) =>
-    numberIn("adam", name, options[name] ?? fallback, { min: 0, below: 1, expected: "a number from 0 to below 1" });
-  const beta1 = decay("beta1", 0.9);
-  const beta2 = decay("beta2", 0.999);
-  const epsilon = numberIn("adam", "epsilon", options.epsilon ?? 1e-7, { min: 0, expected: "a number of at least 0" });
-  return {
-    className: "Adam",
-    learningRate: learningRateOf("adam", options.learningRate ?? 0.001),
-    iterations: 0,
-    slotNames: ["momentum", "velocity"],
-    scalarCount: 1,
-    stepScalars() {
-      const step = this.iterations + 1;
+  return adamLike({ where: "adam", className: "Adam", name: "adam" }, options);
+}
+
+/** Adam under the names of its relatives. */
+export function adamLike(
+  names: { readonly where: string; readonly className: string; readonly name: string },
+  options: AdamOptions,
+): Optimizer {
+  const { where } = names;
+  checkNames(where, options, ["beta1", "beta2", "epsilon", "amsgrad"]);
+  const beta1 = shareOf(where, "beta1", options.beta1 ?? 0.9);
+  const beta2 = shareOf(where, "beta2", options.beta2 ?? 0.999);
+  const epsilon = atLeast0(where, "epsilon", options.epsilon ?? 1e-7);
+  const amsgrad = boolean(where, "amsgrad", options.amsgrad ?? false);
+  const kind = {
+    ...names,
+    slotGroups: [["momentum", "velocity"], ...(amsgrad ? [["velocity_hat"]] : [])],
+    op: adamUpdate,
+    attributes: { beta1, beta2, epsilon, amsgrad },
+    scalar(rate: number, step: number) {
       // In single precision, as Keras does it: 1 - 0.999f is 1.3e-5 off, which training would show.
       const rest = (decay: number) => fround(1 - fround(fround(decay) ** step));
-      return [fround(fround(fround(this.learningRate) * fround(Math.sqrt(rest(beta2)))) / rest(beta1))];
+      return fround(fround(fround(rate) * fround(Math.sqrt(rest(beta2)))) / rest(beta1));
     },
-    update(graph, parameter, gradient, [momentum, velocity], scalars) {
-      graph.applyAll(adamUpdate, { beta1, beta2, epsilon }, parameter, gradient, momentum!, velocity!, scalars);
-    },
-    getConfig() {
-      const { learningRate } = this;
-      const own = { beta_1: beta1, beta_2: beta2, epsilon, amsgrad: false };
-      return { name: "adam", learning_rate: learningRate, ...own };
-    },
+    config: { beta_1: beta1, beta_2: beta2, epsilon, amsgrad },
   };
+  return makeOptimizer(kind, options, 0.001);
 }
