@@ -84,6 +84,32 @@ def cases():
         [layers.Conv2D(3, 3, padding="same", activation="relu"), layers.Flatten(), layers.Dense(3, activation="softmax")],
         {**one_hot, "optimizer": optimizers.Adam(0.01, beta_1=0.8, beta_2=0.95, epsilon=1e-5)}, False,
     )  # fmt: skip
+    yield (
+        "amsgrad_schedule", (7,), [layers.Dense(5, activation="relu"), layers.Dense(3, activation="softmax")],
+        {
+            "loss": losses.CategoricalCrossentropy(label_smoothing=0.1),
+            "metrics": ["accuracy"],
+            "optimizer": optimizers.AdamW(
+                optimizers.schedules.CosineDecay(0.01, 8, alpha=0.1, warmup_target=0.05, warmup_steps=5),
+                amsgrad=True, clipnorm=0.1,
+            ),
+        },
+        False,
+    )  # fmt: skip
+    yield (
+        "rmsprop_options", (7,), [layers.Dense(5, activation="relu"), layers.Dense(3, activation="softmax")],
+        {
+            **sparse,
+            "optimizer": optimizers.RMSprop(
+                0.01, rho=0.8, momentum=0.5, epsilon=1e-4, centered=True, weight_decay=0.05, global_clipnorm=0.2
+            ),
+        },
+        True,
+    )  # fmt: skip
+    yield (
+        "adadelta_clip", (7,), [layers.Dense(5, activation="relu"), layers.Dense(3, activation="softmax")],
+        {**one_hot, "optimizer": optimizers.Adadelta(2.0, rho=0.9, epsilon=1e-4, clipvalue=0.05)}, False,
+    )  # fmt: skip
 
 
 def make_case(folder, number, name, shape, body, compile_arguments, is_sparse):

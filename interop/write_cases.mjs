@@ -14,6 +14,9 @@ function values(count, seed) {
   });
 }
 
+const { schedules } = optimizers;
+const dense = () => [layers.dense({ units: 5, activation: "relu" }), layers.dense({ units: 3, activation: "softmax" })];
+
 const cases = {
   "adam-same": {
     shape: [12, 10, 2],
@@ -72,6 +75,58 @@ const cases = {
       optimizer: optimizers.adam({ learningRate: 0.01, beta1: 0.8, epsilon: 1e-6 }),
       metrics: ["accuracy"],
     },
+  },
+  "adamw-amsgrad-schedule": {
+    shape: [8],
+    classes: 3,
+    layers: dense(),
+    compile: {
+      loss: losses.categoricalCrossentropy({ labelSmoothing: 0.1 }),
+      optimizer: optimizers.adamW({
+        learningRate: schedules.cosineDecay({ initialLearningRate: 0, decaySteps: 9, warmupTarget: 1, warmupSteps: 99 }),
+        amsgrad: true,
+        clipnorm: 1,
+      }),
+      metrics: ["accuracy"],
+    },
+  },
+  "rmsprop-centered": {
+    shape: [8],
+    classes: 3,
+    layers: dense(),
+    compile: {
+      loss: "categorical_crossentropy",
+      optimizer: optimizers.rmsprop({ momentum: 0.5, centered: true, weightDecay: 0.1, globalClipnorm: 0.5 }),
+      metrics: ["accuracy"],
+    },
+  },
+  "adadelta-clipvalue": {
+    shape: [8],
+    classes: 3,
+    layers: dense(),
+    compile: {
+      loss: "sparse_categorical_crossentropy",
+      optimizer: optimizers.adadelta({ learningRate: 1, clipvalue: 1 }),
+      metrics: ["accuracy"],
+    },
+    sparse: true,
+  },
+  "sgd-schedule-binary": {
+    shape: [8],
+    classes: 3,
+    layers: [layers.dense({ units: 5, activation: "relu" }), layers.dense({ units: 3, activation: "sigmoid" })],
+    compile: {
+      loss: losses.binaryCrossentropy({ labelSmoothing: 1 / 8 }),
+      optimizer: optimizers.sgd({
+        learningRate: schedules.exponentialDecay({ initialLearningRate: 1, decaySteps: 3, decayRate: 0.5 }),
+      }),
+    },
+  },
+  "adam-squared-error": {
+    shape: [3, 1, 4],
+    classes: 3,
+    layers: [layers.conv2d({ filters: 1, kernelSize: 1 }), layers.flatten()],
+    compile: { loss: "mse", optimizer: optimizers.adam({ learningRate: 0.02, amsgrad: true, weightDecay: 0.01 }) },
   },
   // Keras drops other elements than this library, so there is nothing to compare in training.
   dropout: {

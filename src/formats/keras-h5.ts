@@ -28,7 +28,12 @@ export interface SavedModel {
   readonly trainingConfig?: unknown;
   readonly layers: readonly SavedLayer[];
   /** Names and order are those of the file; the number of steps is not among the weights. */
-  readonly optimizer?: { readonly iterations: number; readonly weights: readonly NamedTensor[] };
+  readonly optimizer?: {
+    /** Begins the names of its state; needed to write. */
+    readonly name?: string;
+    readonly iterations: number;
+    readonly weights: readonly NamedTensor[];
+  };
   readonly kerasVersion?: string;
 }
 
@@ -161,10 +166,10 @@ function writeTensors(group: GroupWriter, tensors: readonly NamedTensor[], befor
   }
 }
 
-function writeOptimizer(group: GroupWriter, { iterations, weights }: NonNullable<SavedModel["optimizer"]>): void {
-  // Keras puts the number of steps first, beside the optimizer's other state.
-  const prefix = weights[0]?.name.split("/")[0] ?? "optimizer";
-  const iteration = `${prefix}/iteration`;
+function writeOptimizer(group: GroupWriter, state: NonNullable<SavedModel["optimizer"]>): void {
+  const { name = "optimizer", iterations, weights } = state;
+  // Keras puts the number of steps first.
+  const iteration = `${name}/iteration`;
   writeTensors(group, weights, [iteration]);
   group.setInteger(iteration, iterations);
 }
