@@ -1,4 +1,5 @@
-"""Writes test/golden/losses.json and optimizers.json: losses with their gradients, and steps of optimizers, by real Keras.
+"""Writes test/golden/losses.json, optimizers.json and sample-weights.json: losses with their gradients, steps of
+optimizers, and training with weights of samples, by real Keras.
 
 Run it only when the files shall change: `interop/.venv/bin/python interop/make_training_golden.py`.
 """
@@ -136,6 +137,44 @@ def make_optimizer(optimizer, weights, steps):
     }
 
 
+def weighted_cases():
+    """loss, activation, targets of 7 samples, arguments of fit."""
+    labels = np.array([0, 2, 1, 1, 0, 2, 2])
+    weights = np.array([0.5, 2, 0, 1, 3, 0.25, 1], "float32")
+    one_hot = np.eye(3, dtype="float32")[labels]
+    yield "categorical_crossentropy", "softmax", one_hot, {"sample_weight": weights}
+    yield "categorical_crossentropy", "softmax", one_hot, {"class_weight": {0: 0.5, 2: 3}}
+    yield "sparse_categorical_crossentropy", "softmax", labels, {"class_weight": {0: 2, 1: 0.1}}
+    yield "mean_squared_error", "linear", one_hot / 2, {"sample_weight": weights}
+    yield "binary_crossentropy", "sigmoid", labels[:, None] % 2, {"class_weight": {1: 4}}
+
+
+def make_weighted(loss, activation, targets, arguments):
+    random = np.random.default_rng(8)
+    x = (random.integers(-8, 8, (len(targets), 4)) / 8).astype("float32")
+    units = 1 if loss == "binary_crossentropy" else 3
+    kernel = (random.integers(-8, 8, (4, units)) / 8).astype("float32")
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(units, activation=activation)])
+    metrics = ["accuracy"] if "categorical" in loss else []
+    model.compile(loss=loss, optimizer=optimizers.SGD(0.5), metrics=metrics)
+    model.set_weights([kernel, np.zeros(units)])
+    weights = {name: value for name, value in arguments.items() if name == "sample_weight"}
+    before = model.evaluate(x, targets, batch_size=3, verbose=0, return_dict=True, **weights)
+    validation = {"validation_data": (x, targets, *weights.values())}
+    history = model.fit(x, targets, batch_size=3, epochs=2, shuffle=False, verbose=0, **arguments, **validation).history
+    return {
+        "loss": loss,
+        "activation": activation,
+        "x": numbers(x),
+        "y": {"shape": targets.shape, "data": numbers(targets)},
+        "kernel": numbers(kernel),
+        **{name: numbers(value) if name == "sample_weight" else value for name, value in arguments.items()},
+        "evaluate": before,
+        "history": history,
+        "weights": numbers(np.concatenate([weight.ravel() for weight in model.get_weights()])),
+    }
+
+
 def write(folder, name, value):
     with open(os.path.join(folder, name), "w") as file:
         json.dump({"keras": keras.__version__, **value}, file, separators=(",", ":"))
@@ -157,6 +196,7 @@ def main():
         "cases": [make_optimizer(optimizer, weights, steps) for optimizer in optimizer_cases()],
     }
     write(folder, "optimizers.json", golden)
+    write(folder, "sample-weights.json", {"cases": [make_weighted(*case) for case in weighted_cases()]})
 
 
 if __name__ == "__main__":

@@ -83,7 +83,12 @@ const cases = {
     compile: {
       loss: losses.categoricalCrossentropy({ labelSmoothing: 0.1 }),
       optimizer: optimizers.adamW({
-        learningRate: schedules.cosineDecay({ initialLearningRate: 0, decaySteps: 9, warmupTarget: 1, warmupSteps: 99 }),
+        learningRate: schedules.cosineDecay({
+          initialLearningRate: 0,
+          decaySteps: 9,
+          warmupTarget: 1,
+          warmupSteps: 99,
+        }),
         amsgrad: true,
         clipnorm: 1,
       }),

@@ -11,6 +11,7 @@ export { loadModel } from "./model/load.ts";
 export type {
   CompileOptions,
   Dataset,
+  EvaluateOptions,
   FitOptions,
   LoadOptions,
   RunOptions,

@@ -244,9 +244,9 @@ describe("data that does not fit", () => {
         compiledNet()
           .fit(x, y, { validationData: [x] as never })
           .catch((error: Error) => {
-            throw new UserError(error.message.slice(0, 47), { cause: error });
+            throw new UserError(error.message.slice(0, 72), { cause: error });
           }),
-      "fit: validationData must be a pair [x, y], got ",
+      "fit: validationData must be a pair [x, y], or [x, y, sampleWeight], got ",
     ],
   ])("%s", async (_, run, message) => {
     expect(await messageOf(run)).toBe(message);
@@ -276,7 +276,10 @@ describe("options out of range", () => {
     [{ shuffle: "batch" }, 'fit: shuffle must be true or false, got "batch".'],
     [{ batch_size: 8 }, 'fit: option "batch_size" is unknown; did you mean batchSize?'],
     [{ epoch: 3 }, 'fit: option "epoch" is unknown; did you mean epochs?'],
-    [{ validationData: { x, y } }, 'fit: validationData must be a pair [x, y], got {"x":NDArray of shape (6, 6, 6, 1)'],
+    [
+      { validationData: { x, y } },
+      'fit: validationData must be a pair [x, y], or [x, y, sampleWeight], got {"x":NDArray of shape (6, 6, 6, 1)',
+    ],
     [{ signal: {} }, "fit: signal must be an AbortSignal, got {}."],
   ])("fit refuses %j, and trains nothing", async (options, message) => {
     const model = compiledNet();

@@ -6,13 +6,14 @@ import { UserError } from "../errors.ts";
 import { decodeInput } from "../kernels/decode-input.ts";
 import type { Node, Op, Operand, Shape, Tensor } from "../kernels/op.ts";
 import { isUpdate } from "../kernels/parameter-update.ts";
+import { scaleSamples } from "../kernels/scale-samples.ts";
 import { sumSamples } from "../kernels/sum-samples.ts";
 import { COUNTERS, type HostFeatures, type Scratch } from "../wasm/emitter.ts";
 import { differentiate } from "./differentiate.ts";
 import { emitModule, kernelsOf } from "./emit.ts";
 import { findSparseInputs, fuse, fuseReluGradients, fuseUpdates } from "./fuse.ts";
 import { Graph } from "./graph.ts";
-import type { Network, Program, Training } from "./network.ts";
+import type { LoweredLoss, Network, Program, Training } from "./network.ts";
 import { planMemory } from "./plan.ts";
 
 /** Kernels count with signed 32-bit addresses. */
@@ -117,7 +118,8 @@ export function buildPrograms(network: Network): Map<Program, readonly Node[]> {
 function persistentTensors({ input, inputBytes, inputDivisor, output, parameters, training }: Network): Tensor[] {
   const own = [input, inputBytes, inputDivisor, output, ...parameters];
   if (!training) return own;
-  return [...own, training.targets, training.scalars, training.step, training.results, ...training.slots.flat()];
+  const { targets, weights, scalars, step, results, slots } = training;
+  return [...own, targets, ...(weights ? [weights] : []), scalars, step, results, ...slots.flat()];
 }
 
 /** The beginning of every program: the input is there as floats. */
@@ -143,7 +145,7 @@ function withOutput(node: Node, from: Tensor, to: Tensor): Node {
 function buildStep(network: Network, training: Training, update: boolean): readonly Node[] {
   const graph = graphOf(network);
   const output = network.forward(graph, network.input, update ? training.step : undefined);
-  const loss = training.loss(graph, output, training.targets);
+  const loss = weighted(graph, training, training.loss(graph, output, training.targets));
   const metrics = training.metrics.map((metric) => metric(graph, output, training.targets));
   [loss.perSample, ...metrics].forEach((values, index) => {
     graph.apply(sumSamples, { index }, values, training.results);
@@ -154,11 +156,18 @@ function buildStep(network: Network, training: Training, update: boolean): reado
   return fuseUpdates(fuseReluGradients(withoutUnused(graph.nodes)));
 }
 
+/** The loss and its gradient with the samples' weights in them, where there are some. */
+function weighted(graph: Graph, { weights }: Training, loss: LoweredLoss): LoweredLoss {
+  if (!weights) return loss;
+  const scale = (tensor: Tensor) => graph.apply(scaleSamples, {}, tensor, weights);
+  return { ...loss, perSample: scale(loss.perSample), gradient: scale(loss.gradient) };
+}
+
 function appendUpdate(
   graph: Graph,
   { parameters }: Network,
   { optimizer, slots, scalars }: Training,
-  loss: ReturnType<Training["loss"]>,
+  loss: LoweredLoss,
 ): void {
   const gradients = differentiate(graph, loss.differentiated, loss.gradient, parameters);
   const factors = optimizer.factors?.(graph, gradients);

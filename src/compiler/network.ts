@@ -39,6 +39,8 @@ export interface ParameterUpdate {
 export interface Training {
   /** The expected outputs; batched. */
   readonly targets: Tensor;
+  /** What each sample's loss counts; batched, shape (). Absent: all count 1. */
+  readonly weights?: Tensor;
   loss(graph: GraphBuilder, output: Tensor, targets: Tensor): LoweredLoss;
   /** Each metric gives a value a sample (batched, shape ()); the programs report their sums. */
   readonly metrics: readonly ((graph: GraphBuilder, output: Tensor, targets: Tensor) => Tensor)[];

@@ -13,6 +13,8 @@ export interface Samples {
   readonly count: number;
   readonly x: NDArray;
   readonly y: NDArray;
+  /** What each sample's loss counts; undefined: 1. */
+  readonly weights?: Float32Array | undefined;
 }
 
 /** Checks inputs against the shape of one sample. `layer` is the layer that takes them. */
@@ -67,7 +69,8 @@ export function checkLengths(where: string, x: NDArray, y: NDArray): Samples {
   throw new UserError(`${where}: x has ${x.length} samples, y has ${y.length}; they must be equally many.`);
 }
 
-function describe(value: unknown): string {
+/** A value that is to be an NDArray and is not. */
+export function describe(value: unknown): string {
   if (ArrayBuffer.isView(value)) return `${value.constructor.name}; wrap it: new NDArray(data, shape)`;
   return Array.isArray(value) ? "an array; wrap it: new NDArray(Float32Array.from(...), shape)" : show(value);
 }
@@ -88,9 +91,22 @@ export function copyInputs(session: Session, tensors: InputTensors, x: NDArray, 
   else copyRows(session.view(tensors.input), x.data, row, batch);
 }
 
-/** Copies a batch of targets into the engine's memory. */
-export function copyTargets(session: Session, targets: Tensor, y: NDArray, batch: Batch): void {
-  copyRows(session.view(targets), y.data, sizeOf(y.shape.slice(1)), batch);
+/** Where a batch with its targets and weights goes. */
+export interface BatchTensors {
+  readonly inputs: InputTensors;
+  readonly targets: Tensor;
+  /** Only programs that weigh samples have it. */
+  readonly weights: Tensor;
+}
+
+/** Copies a batch of inputs, targets and weights into the engine's memory. */
+export function copyBatch(session: Session, tensors: BatchTensors, { x, y, weights }: Samples, batch: Batch): void {
+  copyInputs(session, tensors.inputs, x, batch);
+  copyRows(session.view(tensors.targets), y.data, sizeOf(y.shape.slice(1)), batch);
+  if (!session.holds(tensors.weights)) return;
+  const view = session.view(tensors.weights);
+  if (weights) copyRows(view, weights, 1, batch);
+  else view.fill(1);
 }
 
 /** Copies rows of so many elements, one after another. */

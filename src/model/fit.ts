@@ -5,7 +5,7 @@ import { elementsOf, type Tensor } from "../kernels/op.ts";
 import { permutation } from "../random.ts";
 import { yieldToEventLoop } from "../runtime/host.ts";
 import type { Callback, History, Logs } from "./callbacks.ts";
-import { type Batch, copyInputs, copyTargets, type Samples } from "./data.ts";
+import { type Batch, type BatchTensors, copyBatch, copyInputs, type Samples } from "./data.ts";
 import type { Session } from "./session.ts";
 
 /** The event loop has its turn at least this often, in milliseconds, so that timers and signals are not kept waiting. */
@@ -15,10 +15,8 @@ const TURN_MILLISECONDS = 30;
 export type UseSession = <Result>(body: (session: Session) => Promise<Result>) => Promise<Result>;
 
 /** What the loops need of a compiled model. */
-export interface Steps {
+export interface Steps extends BatchTensors {
   readonly use: UseSession;
-  readonly inputs: InputTensors;
-  readonly targets: Tensor;
   readonly results: Tensor;
   /** Names of the results: loss, then the metrics. */
   readonly names: readonly string[];
@@ -113,10 +111,9 @@ async function turn(): Promise<void> {
 }
 
 /** One update on a batch; returns the sums of the results. */
-export async function trainStep(steps: Steps, { x, y }: Samples, batch: Batch): Promise<Float32Array> {
+export async function trainStep(steps: Steps, samples: Samples, batch: Batch): Promise<Float32Array> {
   return steps.use(async (session) => {
-    copyInputs(session, steps.inputs, x, batch);
-    copyTargets(session, steps.targets, y, batch);
+    copyBatch(session, steps, samples, batch);
     steps.beforeUpdate(session);
     await session.run("trainStep", batch.count);
     steps.afterUpdate();
@@ -191,16 +188,16 @@ interface EvaluationOptions {
 /** Means of the loss and the metrics over all samples. */
 export async function evaluationLoop(
   steps: Steps,
-  { count, x, y }: Samples,
+  samples: Samples,
   { batchSize, signal, prefix = "" }: EvaluationOptions,
 ): Promise<Logs> {
   const means = new Means(steps.names);
+  const { count } = samples;
   for (let start = 0; start < count; start += batchSize) {
     signal?.throwIfAborted();
     const size = Math.min(batchSize, count - start);
     await steps.use(async (session) => {
-      copyInputs(session, steps.inputs, x, { start, count: size });
-      copyTargets(session, steps.targets, y, { start, count: size });
+      copyBatch(session, steps, samples, { start, count: size });
       await session.run("evaluateStep", size);
       means.add(session.view(steps.results) as Float32Array, size);
     });

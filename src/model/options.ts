@@ -34,16 +34,16 @@ export interface LoadOptions {
 }
 
 export interface CompileOptions {
-  /** "categorical_crossentropy", "sparse_categorical_crossentropy", or one of `losses`. */
+  /** Keras's name of a loss, as "categorical_crossentropy", or one of `losses`. */
   readonly loss: string | Loss;
-  /** "adam" (default), "sgd", or one of `optimizers`. */
+  /** Keras's name of an optimizer (default "adam"), or one of `optimizers`. */
   readonly optimizer?: string | Optimizer;
   /** "accuracy" or nothing. */
   readonly metrics?: readonly string[];
 }
 
-/** A pair of inputs and targets. */
-export type Dataset = readonly [x: NDArray, y: NDArray];
+/** Inputs and targets and, where samples do not all count the same, what each sample's loss is multiplied by. */
+export type Dataset = readonly [x: NDArray, y: NDArray, sampleWeight?: NDArray];
 
 export interface RunOptions {
   /** Samples a step; default 32. */
@@ -54,7 +54,14 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface FitOptions extends RunOptions {
+export interface EvaluateOptions extends RunOptions {
+  /** What each sample's loss is multiplied by, shape (n). Metrics count all samples alike. Default: 1. */
+  readonly sampleWeight?: NDArray;
+}
+
+export interface FitOptions extends EvaluateOptions {
+  /** What the loss of a sample is multiplied by, by its class; in place of `sampleWeight`. Classes not named: 1. */
+  readonly classWeight?: Readonly<Record<number, number>>;
   /** The epoch to stop before; default 1. */
   readonly epochs?: number;
   /** The epoch to begin with, counted from 0; default 0. */
@@ -94,8 +101,9 @@ export function checkModel(first: unknown, second: SequentialOptions) {
 const MOST_THREADS = 64;
 
 const RUN_OPTIONS = ["batchSize", "threads", "signal"];
+export const EVALUATE_OPTIONS = [...RUN_OPTIONS, "sampleWeight"];
 const FIT_OPTIONS = [
-  ...RUN_OPTIONS,
+  ...[...EVALUATE_OPTIONS, "classWeight"],
   ...["epochs", "initialEpoch", "stepsPerEpoch", "shuffle", "seed", "validationData", "callbacks", "restoreOnNaN"],
   "profile",
 ];
@@ -114,8 +122,10 @@ export function checkFitOptions(options: FitOptions, seed: number) {
   checkRunOptions("fit", options, FIT_OPTIONS);
   const { stepsPerEpoch, validationData, callbacks = [] } = options;
   if (stepsPerEpoch !== undefined) positiveInteger("fit", "stepsPerEpoch", stepsPerEpoch);
-  if (validationData !== undefined && !(Array.isArray(validationData) && validationData.length === 2)) {
-    throw new UserError(`fit: validationData must be a pair [x, y], got ${show(validationData)}.`);
+  if (validationData !== undefined && !(Array.isArray(validationData) && [2, 3].includes(validationData.length))) {
+    throw new UserError(
+      `fit: validationData must be a pair [x, y], or [x, y, sampleWeight], got ${show(validationData)}.`,
+    );
   }
   if (!(Array.isArray(callbacks) && callbacks.every((callback) => typeof callback === "object" && callback))) {
     throw badArgument("fit", "callbacks", "an array of objects", callbacks);

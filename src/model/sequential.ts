@@ -25,10 +25,13 @@ import {
   checkModel,
   checkRunOptions,
   checkThreads,
+  EVALUATE_OPTIONS,
+  type EvaluateOptions,
   type FitOptions,
   type RunOptions,
   type SequentialOptions,
 } from "./options.ts";
+import { checkWeights, type WeightOptions } from "./sample-weights.ts";
 import type { Compiled, PlacedLayer } from "./state.ts";
 import { formatSummary } from "./summary.ts";
 import { Variables } from "./variables.ts";
@@ -156,6 +159,7 @@ export class Sequential {
       metrics,
       slots,
       targets: batchTensor("targets", target.shape, target.dtype),
+      weights: batchTensor("weights", []),
       scalars: stateTensor("scalars", [optimizer.scalarCount]),
       step: stateTensor("step", [1], "int32"),
       results: stateTensor("results", [1 + metrics.length]),
@@ -207,7 +211,7 @@ export class Sequential {
       this.#networks = { forward };
       return this.#networks;
     }
-    const { loss, metrics, ...tensors } = compiled;
+    const { loss, metrics, weights: _, ...tensors } = compiled;
     const training = {
       ...tensors,
       loss: loss.lower,
@@ -217,21 +221,27 @@ export class Sequential {
     return this.#networks;
   }
 
+  /** From now on the programs weigh samples; until then they do without what that costs. */
+  #weigh(): void {
+    const { forward, training } = this.#network();
+    if (training!.training!.weights) return;
+    const { weights } = this.compiled!;
+    this.#networks = { forward, training: { ...training!, training: { ...training!.training!, weights } } };
+  }
+
   async #steps(where: string, options: RunOptions, samples: number, profile = false): Promise<Steps> {
-    const { optimizer, metrics, targets, scalars, step, results } = this.#compiled(where);
+    const { optimizer, metrics, targets, weights, scalars, step, results } = this.#compiled(where);
     const batchSize = Math.min(positiveInteger(where, "batchSize", options.batchSize ?? 32), samples);
-    const network = this.#network().training!;
-    const request = { network, batchSize, threads: checkThreads(where, options.threads), profile };
+    const threads = checkThreads(where, options.threads);
+    const request = () => ({ network: this.#network().training!, batchSize, threads, profile });
     options.signal?.throwIfAborted();
     // Compiles now what the steps will need.
-    await this.variables.use(
-      () => request,
-      async () => {},
-    );
+    await this.variables.use(request, async () => {});
     return {
-      use: (body) => this.variables.use(() => request, body),
-      inputs: network,
+      use: (body) => this.variables.use(request, body),
+      inputs: this.#network().training!,
       targets,
+      weights,
       results,
       names: ["loss", ...metrics.map(({ name }) => name)],
       beforeUpdate: (session) => {
@@ -244,11 +254,14 @@ export class Sequential {
     };
   }
 
-  #samples(where: string, x: NDArray, y: NDArray): Samples {
+  #samples(where: string, x: NDArray, y: NDArray, options: WeightOptions = {}): Samples {
     const { loss } = this.#compiled(where);
     const inputs = checkInputs(where, x, this.inputShape, this.placed[1]!.name);
     const targets = checkTargets(where, y, loss, this.outputShape, this.placed.at(-1)!.name);
-    return checkLengths(where, inputs, targets);
+    const samples = checkLengths(where, inputs, targets);
+    const weights = checkWeights(where, options, targets, this.outputShape);
+    if (weights) this.#weigh();
+    return { ...samples, weights };
   }
 
   /**
@@ -260,9 +273,10 @@ export class Sequential {
    * @throws UserError for data or options that do not fit, before anything is trained, or for a loss that is not a number
    */
   async fit(x: NDArray, y: NDArray, options: FitOptions = {}): Promise<History> {
-    const samples = this.#samples("fit", x, y);
     const plan = checkFitOptions(options, this.#seed);
-    const validation = options.validationData && this.#samples("fit: validationData", ...options.validationData);
+    const samples = this.#samples("fit", x, y, options);
+    const [vx, vy, sampleWeight] = options.validationData ?? [];
+    const validation = vx && this.#samples("fit: validationData", vx, vy!, sampleWeight && { sampleWeight });
     return this.#running(() => this.#fit(samples, validation, plan, options));
   }
 
@@ -310,9 +324,13 @@ export class Sequential {
    * @throws UserError for a loss that is not a number. The update then has been made, and the weights are of no more use:
    *   set them to what `getWeights` gave before, or load the model again.
    */
-  async trainOnBatch(x: NDArray, y: NDArray, options: Omit<RunOptions, "batchSize"> = {}): Promise<Logs> {
-    checkRunOptions("trainOnBatch", options, ["threads", "signal"]);
-    const samples = this.#samples("trainOnBatch", x, y);
+  async trainOnBatch(
+    x: NDArray,
+    y: NDArray,
+    options: Omit<RunOptions, "batchSize"> & WeightOptions = {},
+  ): Promise<Logs> {
+    checkRunOptions("trainOnBatch", options, ["threads", "signal", "sampleWeight", "classWeight"]);
+    const samples = this.#samples("trainOnBatch", x, y, options);
     const { count } = samples;
     return this.#running(async () => {
       const steps = await this.#steps("trainOnBatch", { ...options, batchSize: count }, count);
@@ -331,9 +349,10 @@ export class Sequential {
    *
    * @returns `loss`, and each metric by its name
    */
-  async evaluate(x: NDArray, y: NDArray, options: RunOptions = {}): Promise<Logs> {
-    checkRunOptions("evaluate", options);
-    const samples = this.#samples("evaluate", x, y);
+  async evaluate(x: NDArray, y: NDArray, options: EvaluateOptions = {}): Promise<Logs> {
+    checkRunOptions("evaluate", options, EVALUATE_OPTIONS);
+    const { sampleWeight } = options;
+    const samples = this.#samples("evaluate", x, y, sampleWeight && { sampleWeight });
     return this.#running(async () => {
       const steps = await this.#steps("evaluate", options, samples.count);
       return evaluationLoop(steps, samples, { batchSize: options.batchSize ?? 32, signal: options.signal });

@@ -32,7 +32,11 @@ export function toSavedModel(model: ModelState): SavedModel {
     ...saved,
     trainingConfig: trainingConfig(model),
     // A rate that follows a schedule is no variable.
-    optimizer: { name: optimizer.name, iterations: optimizer.iterations, weights: [...(optimizer.schedule ? [] : [rate]), ...state] },
+    optimizer: {
+      name: optimizer.name,
+      iterations: optimizer.iterations,
+      weights: [...(optimizer.schedule ? [] : [rate]), ...state],
+    },
   };
 }
 

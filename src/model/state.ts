@@ -26,6 +26,8 @@ export interface Compiled {
   readonly step: Tensor;
   readonly results: Tensor;
   readonly targets: Tensor;
+  /** What each sample's loss counts; in the programs once weights have been given. */
+  readonly weights: Tensor;
 }
 
 export interface ModelState {
