@@ -31,5 +31,8 @@ describe.each(Object.entries(cases as Record<string, Expected>))("%s", (name, { 
 });
 
 test("there are files of both ways to name the optimizer's state", () => {
-  expect(Object.keys(cases)).toEqual(["adam", "legacy_adam", "nesterov", "legacy_momentum"]);
+  expect(Object.keys(cases)).toEqual([
+    ...["adam", "legacy_adam", "nesterov", "legacy_momentum"],
+    ...["amsgrad", "legacy_rmsprop", "legacy_adadelta"],
+  ]);
 });

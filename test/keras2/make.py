@@ -20,6 +20,11 @@ CASES = {
     "legacy_adam": (optimizers.legacy.Adam(0.01), False, keras.losses.CategoricalCrossentropy()),
     "nesterov": (optimizers.SGD(0.1, momentum=0.9, nesterov=True), False, "categorical_crossentropy"),
     "legacy_momentum": (optimizers.legacy.SGD(0.1, momentum=0.9), True, "categorical_crossentropy"),
+    "amsgrad": (optimizers.Adam(0.01, amsgrad=True, clipnorm=0.5), True, "categorical_crossentropy"),
+    "legacy_rmsprop": (
+        optimizers.legacy.RMSprop(0.01, rho=0.8, momentum=0.5, centered=True), True, "categorical_crossentropy",
+    ),
+    "legacy_adadelta": (optimizers.legacy.Adadelta(1.0), True, "categorical_crossentropy"),
 }
 
 
