@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { programOf } from "../test/helpers/graphs.ts";
-import { expectClose } from "../test/helpers/kernels.ts";
+import { expectClose, randomData } from "../test/helpers/kernels.ts";
 import { NDArray } from "./array.ts";
 import { batchTensor, Graph } from "./compiler/graph.ts";
 import { UserError } from "./errors.ts";
 import { applyActivation } from "./layers/activation-functions.ts";
-import { dense, input } from "./layers/index.ts";
+import { conv2d, dense, input } from "./layers/index.ts";
 import {
   binaryCrossentropy,
   categoricalCrossentropy,
@@ -135,6 +135,39 @@ test("targets of one output a sample may come without its axis", async () => {
   expect(await model.evaluate(x, y)).toEqual(await model.evaluate(x, y.reshape([2, 1])));
   await expect(model.evaluate(x, y.reshape([2, 1, 1]))).rejects.toThrow(
     'evaluate: binary_crossentropy of layer "dense" expects y of shape (None, 1), got (2, 1, 1).',
+  );
+});
+
+test("a model may classify each place of an image", async () => {
+  const model = new Sequential(
+    [input({ shape: [3, 2, 1] }), conv2d({ filters: 4, kernelSize: 1, activation: "softmax" })],
+    { seed: 3 },
+  );
+  const x = new NDArray(randomData(5 * 6, 1), [5, 3, 2, 1]);
+  const classes = Int32Array.from({ length: 30 }, (_, i) => (i * 5) % 4);
+  const y = new NDArray(classes, [5, 3, 2]);
+  model.compile({
+    loss: "sparse_categorical_crossentropy",
+    metrics: ["accuracy"],
+    optimizer: sgd({ learningRate: 1 }),
+  });
+  const outputs = await model.predict(x);
+  const rows = Array.from(classes, (label, i) => ({ label, row: outputs.data.subarray(i * 4, i * 4 + 4) }));
+  const loss = rows.reduce((sum, { label, row }) => sum - Math.log(row[label]!) / 30, 0);
+  const right = rows.filter(({ label, row }) => row.indexOf(Math.max(...row)) === label).length / 30;
+  for (const labels of [y, y.reshape([5, 3, 2, 1])]) {
+    const found = await model.evaluate(x, labels, { batchSize: 2 });
+    expect(found.loss).toBeCloseTo(loss, 6);
+    expect(found.accuracy).toBeCloseTo(right, 6);
+  }
+  await model.fit(x, y, { epochs: 3 });
+  expect((await model.evaluate(x, y)).loss).toBeLessThan(loss);
+  await expect(model.evaluate(x, y.reshape([5, 6]))).rejects.toThrow(
+    "expects y of shape (None, 3, 2), got (5, 6); one-hot",
+  );
+  const sampleWeight = new NDArray(new Float32Array(5), [5]);
+  await expect(model.evaluate(x, y, { sampleWeight })).rejects.toThrow(
+    "evaluate: weights of samples need a model whose output has shape (n,), got (3, 2, 4).",
   );
 });
 

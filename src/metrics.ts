@@ -17,6 +17,9 @@ export function toMetric(option: unknown, loss: Loss): Metric {
   if (option !== "accuracy" && option !== "acc") {
     throw new UserError(`compile: metric ${show(option)} is unknown; known is "accuracy".`);
   }
+  if (!loss.name.endsWith("categorical_crossentropy")) {
+    throw new UserError(`compile: metric ${show(option)} needs a categorical cross-entropy, got ${loss.name}.`);
+  }
   const attributes = { sparse: loss.sparse };
   return { name: option, lower: (graph, output, targets) => graph.apply(accuracy, attributes, output, targets) };
 }

@@ -1,37 +1,36 @@
 /** Accuracy of a classification: whether the largest output is that of the expected class, the first where several are. */
-import { f32, i32, local } from "wasmati";
+import { f32, f64, i32, local } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
-import type { CategoricalAttributes } from "./loss.ts";
+import { type CategoricalAttributes, eachLossRow, rowsOf } from "./loss.ts";
 import type { Op } from "./op.ts";
-import { eachRow } from "./softmax.ts";
 
-/** output (classes), targets (classes) or, where sparse, () int32 → 1 where right, else 0, (). */
+/** output (…, classes), targets (…, classes) or, where sparse, (…) int32 → the share of rows that are right, (). */
 export const accuracy: Op<CategoricalAttributes> = {
   name: "accuracy",
 
   infer: () => [{ shape: [], batched: true, dtype: "float32" }],
 
   reference({ sparse }, [output, targets], [correct], batch) {
-    const classes = output!.shape[0]!;
-    const largest = (data: ArrayLike<number>, n: number) => {
-      const row = Array.from({ length: classes }, (_, i) => data[n * classes + i]!);
+    const { rows, classes } = rowsOf(output!);
+    const largest = (data: ArrayLike<number>, r: number) => {
+      const row = Array.from({ length: classes }, (_, i) => data[r * classes + i]!);
       return row.indexOf(Math.max(...row));
     };
-    for (let n = 0; n < batch; n++) {
-      const expected = sparse ? targets!.data[n] : largest(targets!.data, n);
-      correct!.data[n] = largest(output!.data, n) === expected ? 1 : 0;
+    correct!.data.fill(0);
+    for (let r = 0; r < batch * rows; r++) {
+      const expected = sparse ? targets!.data[r] : largest(targets!.data, r);
+      correct!.data[Math.floor(r / rows)]! += largest(output!.data, r) === expected ? 1 / rows : 0;
     }
   },
 
   emit(e, { sparse }, [output, targets], [correct]) {
-    const classes = output!.shape[0]!;
-    eachRow(e, 1, classes, (row) => {
-      const sample = e.i32(i32.div_u(row, classes));
+    const { rows, classes } = rowsOf(output!);
+    eachLossRow(e, { rows, width: classes, count: rows }, correct!, (row, total) => {
       const found = emitLargest(e, e.i32(i32.add(row, output!.address)), classes);
       const expected = sparse
-        ? e.i32(i32.load({ offset: targets!.address }, sample))
+        ? e.i32(i32.load({ offset: targets!.address }, e.i32(i32.div_u(row, classes))))
         : emitLargest(e, e.i32(i32.add(row, targets!.address)), classes);
-      f32.store({ offset: correct!.address }, sample, f32.convert_i32_u(i32.eq(found, expected)));
+      local.set(total, f64.add(total, f64.convert_i32_u(i32.eq(found, expected))));
     });
   },
 };

@@ -115,6 +115,7 @@ test("cross-entropies of many rows a sample match their references, smoothed or 
       const attributes = { sparse, smoothing: sparse ? 0 : 0.1 };
       expectMatchesReference({ op: softmaxCrossEntropy, attributes, inputs, batch }, 2e-6);
       expectMatchesReference({ op: crossEntropy, attributes, inputs, batch }, 1e-5);
+      expectMatchesReference({ op: accuracy, attributes, inputs, batch }, 1e-6);
     }),
     { numRuns: 25 },
   );

@@ -65,7 +65,7 @@ export const softmaxGradient: Op<object> = {
 };
 
 /** Runs `body` for each row of `classes` elements of this thread's samples, with the row's byte offset. */
-export function eachRow(e: Emitter, rowsPerSample: number, classes: number, body: (row: I32) => void): void {
+function eachRow(e: Emitter, rowsPerSample: number, classes: number, body: (row: I32) => void): void {
   const { from, to } = e.share(e.i32(i32.mul(e.batch, rowsPerSample)));
   const row = e.i32();
   const end = e.i32(i32.mul(to, classes * 4));
