@@ -12,6 +12,18 @@ const options = { batchSize: 8, threads: 1 } satisfies FitOptions;
 test.each([
   ["adam", () => optimizers.adam({ learningRate: 0.003, beta1: 0.8 })],
   ["sgd", () => optimizers.sgd({ learningRate: 0.07, momentum: 0.9, nesterov: true })],
+  ["adamW, amsgrad", () => optimizers.adamW({ amsgrad: true, globalClipnorm: 0.5 })],
+  ["rmsprop", () => optimizers.rmsprop({ momentum: 0.5, centered: true })],
+  ["adadelta", () => optimizers.adadelta({ learningRate: 1 })],
+  [
+    "a schedule",
+    () => {
+      const { cosineDecay } = optimizers.schedules;
+      return optimizers.sgd({
+        learningRate: cosineDecay({ initialLearningRate: 0, decaySteps: 9, warmupTarget: 0.1, warmupSteps: 4 }),
+      });
+    },
+  ],
 ])("training resumed from a saved model is training never interrupted, bit for bit: %s", async (_, optimizer) => {
   const [whole, first] = [compiledNet(5, optimizer()), compiledNet(5, optimizer())];
   const seeded = { ...options, seed: 3 };

@@ -1,6 +1,7 @@
 /** Files that real Keras saved, and what it computed from them: written by `interop/make_golden.py`. */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { readKerasH5 } from "../../src/formats/keras-h5.ts";
 import { loadModel, NDArray, type Sequential } from "../../src/index.ts";
 
 interface GoldenArray {
@@ -92,5 +93,13 @@ describe.each(names)("%s", (name) => {
     const rest = { ...golden, firstStep: golden.firstStep + 5, losses: golden.losses.slice(5) };
     const whole = await loadModel(read(`${name}.h5`));
     expect([...first, ...(await continued(again, rest))]).toEqual(await continued(whole, golden));
+  });
+
+  it("saves the optimizer's state under Keras's names, in its order", async () => {
+    const state = async (bytes: Uint8Array) => (await readKerasH5(bytes)).optimizer!;
+    const [theirs, ours] = [await state(read(`${name}.h5`)), await state(await (await loadModel(read(`${name}.h5`))).toBytes())];
+    // Keras numbers optimizers of one class.
+    const plain = ({ weights }: typeof ours) => weights.map((weight) => weight.name.replace(/^(\w+?)(_\d+)?\//, "$1/"));
+    expect(plain(ours)).toEqual(plain(theirs));
   });
 });
