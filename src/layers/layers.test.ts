@@ -1,90 +1,14 @@
 import { describe, expect, test } from "vitest";
-import {
-  expectConfigRoundTrip,
-  expectNumericGradients,
-  expectOutputShape,
-  expectSameBitsOnThreads,
-  type LayerCase,
-  networkAround,
-  samplesOf,
-} from "../../test/helpers/layers.ts";
 import { NDArray, sizeOf } from "../array.ts";
 import { UserError } from "../errors.ts";
 import { Sequential } from "../model/sequential.ts";
-import type { ActivationName } from "./activation-functions.ts";
 import { activation, conv2d, dense, dropout, flatten, input, maxPooling2d } from "./index.ts";
-
-const activations: ActivationName[] = ["linear", "relu", "sigmoid", "softmax", "tanh"];
-const image = [6, 7, 2];
-
-/** Every layer with its options, and the shapes that Keras gives. */
-const cases: Record<string, LayerCase> = {
-  conv2d: { layer: conv2d({ filters: 3, kernelSize: 3 }), input: image, output: [4, 5, 3] },
-  "conv2d, same": { layer: conv2d({ filters: 3, kernelSize: 3, padding: "same" }), input: image, output: [6, 7, 3] },
-  "conv2d, even kernel, same": {
-    layer: conv2d({ filters: 2, kernelSize: [2, 4], padding: "same", biasInitializer: "ones" }),
-    input: image,
-    output: [6, 7, 2],
-  },
-  "conv2d, strides": { layer: conv2d({ filters: 3, kernelSize: 2, strides: [2, 3] }), input: image, output: [3, 2, 3] },
-  "conv2d, strides, same": {
-    layer: conv2d({ filters: 2, kernelSize: [3, 2], strides: 2, padding: "same" }),
-    input: image,
-    output: [3, 4, 2],
-  },
-  "conv2d, no bias": { layer: conv2d({ filters: 3, kernelSize: 1, useBias: false }), input: image, output: [6, 7, 3] },
-  maxPooling2d: { layer: maxPooling2d(), input: image, output: [3, 3, 2] },
-  "maxPooling2d, overlapping": {
-    layer: maxPooling2d({ poolSize: [3, 2], strides: [2, 1] }),
-    input: image,
-    output: [2, 6, 2],
-  },
-  "maxPooling2d, same": { layer: maxPooling2d({ poolSize: 2, padding: "same" }), input: image, output: [3, 4, 2] },
-  "maxPooling2d, same, strides": {
-    layer: maxPooling2d({ poolSize: 3, strides: 2, padding: "same" }),
-    input: image,
-    output: [3, 4, 2],
-  },
-  dropout: { layer: dropout({ rate: 0.4, seed: 3 }), input: [3, 4, 2], output: [3, 4, 2] },
-  "dropout of a vector": { layer: dropout({ rate: 0.25 }), input: [9], output: [9] },
-  "dropout of nothing": { layer: dropout({ rate: 0, seed: 0 }), input: [3, 4, 2], output: [3, 4, 2] },
-  flatten: { layer: flatten(), input: [3, 2, 2], output: [12] },
-  "flatten of a vector": { layer: flatten(), input: [4], output: [4] },
-  "dense, no bias": { layer: dense({ units: 3, useBias: false }), input: [6], output: [3] },
-};
-for (const name of activations) {
-  cases[`conv2d, ${name}`] = {
-    layer: conv2d({ filters: 3, kernelSize: 2, activation: name }),
-    input: [4, 4, 2],
-    output: [3, 3, 3],
-  };
-  cases[`dense, ${name}`] = { layer: dense({ units: 5, activation: name }), input: [6], output: [5] };
-  cases[`activation, ${name}`] = { layer: activation({ activation: name }), input: [3, 4, 2], output: [3, 4, 2] };
-  cases[`activation of a vector, ${name}`] = { layer: activation({ activation: name }), input: [6], output: [6] };
-}
-
-describe.each(Object.entries(cases))("%s", (_, layer) => {
-  test("has the output shape of Keras", () => expectOutputShape(layer));
-  test("comes back from its config", () => expectConfigRoundTrip(layer));
-  test("has the loss's slopes for gradients", async () => {
-    const { x, y } = samplesOf(layer.input);
-    await expectNumericGradients(networkAround(layer), x, y);
-  });
-  test("gives the same bits with 1, 2 and 3 threads", () => expectSameBitsOnThreads(layer));
-});
 
 test("input comes back from its config, Keras 2's too", () => {
   const layer = input({ shape: [28, 28, 1] });
   expect(layer.outputShape([], "layer")).toEqual([28, 28, 1]);
   expect(input(input.optionsOf(layer.getConfig())).getConfig()).toEqual(layer.getConfig());
   expect(input.optionsOf({ batch_input_shape: [null, 4] })).toEqual({ shape: [4] });
-});
-
-test("dropout is read from what Keras 3.15 and 2.13 write", () => {
-  const dtype = { module: "keras", class_name: "DTypePolicy", config: { name: "float32" }, registered_name: null };
-  const config = { name: "dropout", trainable: true, dtype, rate: 0.25, seed: null, noise_shape: null };
-  expect(dropout.optionsOf(config)).toEqual({ rate: 0.25 });
-  expect(dropout.optionsOf({ ...config, dtype: "float32", seed: 77 })).toEqual({ rate: 0.25, seed: 77 });
 });
 
 describe("options that make no sense are refused", () => {
