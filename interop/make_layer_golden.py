@@ -21,6 +21,11 @@ layers = keras.layers
 BATCH = 2
 CLASSES = 3
 IMAGE = (5, 6, 2)
+ACTIVATIONS = (
+    "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear log_sigmoid "
+    "log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid "
+    "squareplus swish tanh tanh_shrink"
+).split()
 RANDOM = True  # The layer draws random numbers in training: its gradients are not kept.
 
 
@@ -35,12 +40,14 @@ def cases():
         "no bias": (layers.Conv2D(3, 1, use_bias=False), IMAGE),
         "relu": (layers.Conv2D(3, 3, padding="same", activation="relu"), IMAGE),
         "softmax": (layers.Conv2D(3, 2, activation="softmax"), IMAGE),
+        "swish": (layers.Conv2D(3, 2, activation="swish"), IMAGE),
     }
     yield "dense", {
         "plain": (layers.Dense(5), (6,)),
         "no bias": (layers.Dense(3, use_bias=False, kernel_initializer="he_normal"), (6,)),
         "relu": (layers.Dense(9, activation="relu"), (6,)),
         "sigmoid": (layers.Dense(3, activation="sigmoid"), (5,)),
+        "gelu": (layers.Dense(3, activation="gelu"), (5,)),
     }
     yield "maxPooling2d", {
         "plain": (layers.MaxPooling2D(), IMAGE),
@@ -57,9 +64,8 @@ def cases():
         "image": (layers.Flatten(), (3, 2, 2)),
         "vector": (layers.Flatten(), (4,)),
     }
-    names = ["linear", "relu", "sigmoid", "softmax", "tanh"]
     yield "activation", {
-        **{name: (layers.Activation(name), (6,)) for name in names},
+        **{name: (layers.Activation(name), (6,)) for name in ACTIVATIONS},
         "relu of an image": (layers.Activation("relu"), (3, 4, 2)),
         "softmax of an image": (layers.Activation("softmax"), (3, 4, 2)),
     }

@@ -3,7 +3,7 @@ import { boolean, type Config, isConfig, numberIn, onlyKnown, show } from "./arg
 import { formatShape } from "./array.ts";
 import type { LoweredLoss } from "./compiler/network.ts";
 import { UserError } from "./errors.ts";
-import { sigmoid } from "./kernels/activations.ts";
+import { elementwise } from "./kernels/activations.ts";
 import { crossEntropy } from "./kernels/cross-entropy.ts";
 import { binaryCrossEntropy, sigmoidCrossEntropy, squaredError } from "./kernels/element-losses.ts";
 import type { GraphBuilder, Shape, Tensor } from "./kernels/op.ts";
@@ -119,7 +119,7 @@ export const binaryCrossentropy = (options: CrossEntropyOptions = {}): Loss =>
       className: "BinaryCrossentropy",
       sparse: false,
       hasSmoothing: true,
-      activation: sigmoid,
+      activation: elementwise.sigmoid,
       apply: (graph, isLogits, smoothing, output, targets) =>
         graph.applyAll(isLogits ? sigmoidCrossEntropy : binaryCrossEntropy, { smoothing }, output, targets),
     },

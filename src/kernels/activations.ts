@@ -1,21 +1,21 @@
 /**
- * Elementwise activations and their gradients, four elements at a time. A gradient is computed from the activation's
- * output y, so that the input need not be kept: relu' = y > 0, sigmoid' = y (1 - y), tanh' = 1 - y^2.
+ * Elementwise functions and their gradients, four elements at a time: one table of formulas. A gradient is computed from
+ * the function's output where that is enough, so that the input need not be kept. Names and definitions are Keras's:
+ * https://keras.io/api/layers/activations/
  */
 import { f32x4, type Input, i32, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
-import { emitSigmoid, emitTanh } from "./exponential.ts";
+import { type Arithmetic, numbers, vectors } from "./arithmetic.ts";
 import { elementsOf, type Op } from "./op.ts";
 
 type Expression = Input<"v128">;
 
-interface Definition {
-  /** y = f(x), in double precision. */
-  readonly value: (x: number) => number;
-  readonly emitValue: (e: Emitter, x: V128) => Expression;
-  /** dx = f'(x) dy, from y. */
-  readonly slope: (y: number, dy: number) => number;
-  readonly emitSlope: (e: Emitter, y: V128, dy: V128) => Expression;
+/** y = f(x), and dx = f'(x) dy from either x or y. */
+interface Definition<Parameters> {
+  value<V>(m: Arithmetic<V>, x: V, parameters: Parameters): V;
+  /** What the slope is computed from. */
+  readonly from: "input" | "output";
+  slope<V>(m: Arithmetic<V>, from: V, dy: V, parameters: Parameters): V;
 }
 
 /**
@@ -34,65 +34,259 @@ export function keepPositive(gradient: V128, output: Expression): void {
   local.set(gradient, v128.and(gradient, f32x4.gt(output, f32x4.splat(0))));
 }
 
-function elementwise(name: string, definition: Definition): { value: Op<object>; gradient: Op<object> } {
-  const gradient: Op<object> = {
+function define<Parameters>(
+  name: string,
+  { value, from, slope }: Definition<Parameters>,
+): { value: Op<Parameters>; gradient: Op<Parameters> } {
+  const gradient: Op<Parameters> = {
     name: `${name}Gradient`,
-    infer: (_, [y]) => [{ shape: y!.shape, batched: true, dtype: "float32" }],
-    reference(_, [y, dy], [dx], batch) {
-      const count = batch * elementsOf(y!.shape);
-      for (let i = 0; i < count; i++) dx!.data[i] = definition.slope(y!.data[i]!, dy!.data[i]!);
+    infer: (_, [known]) => [{ shape: known!.shape, batched: true, dtype: "float32" }],
+    reference(parameters, [known, dy], [dx], batch) {
+      const count = batch * elementsOf(known!.shape);
+      for (let i = 0; i < count; i++) dx!.data[i] = slope(numbers, known!.data[i]!, dy!.data[i]!, parameters);
     },
-    emit(e, _, [y, dy], [dx]) {
-      eachVector(e, elementsOf(y!.shape), (offset) => {
-        const output = e.v128(v128.load({ offset: y!.address }, offset));
+    emit(e, parameters, [known, dy], [dx]) {
+      eachVector(e, elementsOf(known!.shape), (offset) => {
+        const point = e.v128(v128.load({ offset: known!.address }, offset));
         const incoming = e.v128(v128.load({ offset: dy!.address }, offset));
-        const result = e.v128(definition.emitSlope(e, output, incoming));
-        v128.store({ offset: dx!.address }, offset, result);
+        v128.store({ offset: dx!.address }, offset, slope(vectors(e), point, incoming, parameters));
       });
     },
   };
-  const value: Op<object> = {
+  const op: Op<Parameters> = {
     name,
     infer: (_, [x]) => [{ shape: x!.shape, batched: true, dtype: "float32" }],
-    reference(_, [x], [y], batch) {
+    reference(parameters, [x], [y], batch) {
       const count = batch * elementsOf(x!.shape);
-      for (let i = 0; i < count; i++) y!.data[i] = definition.value(x!.data[i]!);
+      for (let i = 0; i < count; i++) y!.data[i] = value(numbers, x!.data[i]!, parameters);
     },
-    gradient: (graph, { outputs: [y] }, [dy]) => [graph.apply(gradient, {}, y!, dy!)],
-    emit(e, _, [x], [y]) {
+    gradient: (graph, { attributes, inputs: [x], outputs: [y] }, [dy]) => [
+      graph.apply(gradient, attributes, from === "input" ? x! : y!, dy!),
+    ],
+    emit(e, parameters, [x], [y]) {
       eachVector(e, elementsOf(x!.shape), (offset) => {
         const input = e.v128(v128.load({ offset: x!.address }, offset));
-        const result = e.v128(definition.emitValue(e, input));
-        v128.store({ offset: y!.address }, offset, result);
+        v128.store({ offset: y!.address }, offset, value(vectors(e), input, parameters));
       });
     },
   };
-  return { value, gradient };
+  return { value: op, gradient };
 }
 
-const zero = () => f32x4.splat(0);
-const one = () => f32x4.splat(1);
-
 /** max(x, 0); a NaN stays one. Its gradient at 0 is 0, as in TensorFlow. */
-export const { value: relu, gradient: reluGradient } = elementwise("relu", {
-  value: (x) => Math.max(x, 0),
-  emitValue: (_, x) => f32x4.pmax(x, zero()),
-  slope: (y, dy) => (y > 0 ? dy : 0),
-  emitSlope: (_, y, dy) => v128.and(f32x4.gt(y, zero()), dy),
+export const { value: relu, gradient: reluGradient } = define<object>("relu", {
+  value: (m, x) => m.max(x, m.constant(0)),
+  from: "output",
+  slope: (m, y, dy) => m.whereGreater(y, m.constant(0), dy, m.constant(0)),
 });
 
-/** 1 / (1 + exp(-x)). */
-export const { value: sigmoid, gradient: sigmoidGradient } = elementwise("sigmoid", {
-  value: (x) => 1 / (1 + Math.exp(-x)),
-  emitValue: emitSigmoid,
-  slope: (y, dy) => dy * y * (1 - y),
-  emitSlope: (_, y, dy) => f32x4.mul(f32x4.mul(dy, y), f32x4.sub(one(), y)),
+export interface BoundedReluAttributes {
+  readonly negativeSlope: number;
+  readonly threshold: number;
+  /** May be infinite. */
+  readonly maxValue: number;
+}
+
+/** min(x, maxValue) above the threshold, negativeSlope (x - threshold) below. */
+export const { value: boundedRelu } = define<BoundedReluAttributes>("boundedRelu", {
+  value(m, x, { negativeSlope, threshold, maxValue }) {
+    const above = maxValue === Number.POSITIVE_INFINITY ? x : m.min(x, m.constant(maxValue));
+    const below =
+      negativeSlope === 0 ? m.constant(0) : m.mul(m.sub(x, m.constant(threshold)), m.constant(negativeSlope));
+    return m.whereGreater(x, m.constant(threshold), above, below);
+  },
+  from: "input",
+  slope(m, x, dy, { negativeSlope, threshold, maxValue }) {
+    const above = m.whereGreater(m.constant(maxValue), x, dy, m.constant(0));
+    const below = negativeSlope === 0 ? m.constant(0) : m.mul(dy, m.constant(negativeSlope));
+    return m.whereGreater(x, m.constant(threshold), above, below);
+  },
 });
 
-/** (exp(x) - exp(-x)) / (exp(x) + exp(-x)). */
-export const { value: tanh, gradient: tanhGradient } = elementwise("tanh", {
-  value: Math.tanh,
-  emitValue: emitTanh,
-  slope: (y, dy) => dy * (1 - y * y),
-  emitSlope: (_, y, dy) => f32x4.mul(dy, f32x4.sub(one(), f32x4.mul(y, y))),
+/** scale x + offset. */
+export const { value: rescale } = define<{ readonly scale: number; readonly offset: number }>("rescale", {
+  value: (m, x, { scale, offset }) => m.add(m.mul(x, m.constant(scale)), m.constant(offset)),
+  from: "output",
+  slope: (m, _, dy, { scale }) => m.mul(dy, m.constant(scale)),
 });
+
+/** Of Klambauer et al. 2017 (https://arxiv.org/abs/1706.02515). */
+const SELU = { scale: 1.0507009873554805, alpha: 1.6732632423543772 };
+
+/** The half width of what `hardShrink` and `softShrink` make 0. */
+const SHRINK = 0.5;
+
+/** `inside` where low < x < high, else 0. */
+function within<V>(m: Arithmetic<V>, x: V, [low, high]: readonly [number, number], inside: V): V {
+  const below = m.whereGreater(m.constant(high), x, inside, m.constant(0));
+  return m.whereGreater(x, m.constant(low), below, m.constant(0));
+}
+
+function clamp<V>(m: Arithmetic<V>, x: V, low: number, high: number): V {
+  return m.min(m.max(x, m.constant(low)), m.constant(high));
+}
+
+/** ln(1 + exp(x)) = max(x, 0) + ln(1 + exp(-|x|)). */
+const softplus = <V>(m: Arithmetic<V>, x: V) => m.add(m.max(x, m.constant(0)), m.log1p(m.exp(m.neg(m.abs(x)))));
+
+/** (x + 3) / 6 between 0 and 1. */
+const hardSigmoid = <V>(m: Arithmetic<V>, x: V) => m.div(clamp(m, m.add(x, m.constant(3)), 0, 6), m.constant(6));
+
+/** Share of a standard normal distribution below x. */
+const normalBelow = <V>(m: Arithmetic<V>, x: V) =>
+  m.mul(m.add(m.erf(m.mul(x, m.constant(Math.SQRT1_2))), m.constant(1)), m.constant(0.5));
+
+const squareRoot = <V>(m: Arithmetic<V>, x: V) => m.sqrt(m.add(m.mul(x, x), m.constant(4)));
+
+/** (x + √(x² + 4)) / 2; below 0 as 2 / (√(x² + 4) - x), which does not cancel. */
+function squareplus<V>(m: Arithmetic<V>, x: V): V {
+  const sum = m.add(m.abs(x), squareRoot(m, x));
+  return m.whereGreater(x, m.constant(0), m.mul(sum, m.constant(0.5)), m.div(m.constant(2), sum));
+}
+
+const definitions = {
+  sigmoid: {
+    value: (m, x) => m.sigmoid(x),
+    from: "output",
+    slope: (m, y, dy) => m.mul(m.mul(dy, y), m.sub(m.constant(1), y)),
+  },
+  tanh: {
+    value: (m, x) => m.tanh(x),
+    from: "output",
+    slope: (m, y, dy) => m.mul(dy, m.sub(m.constant(1), m.mul(y, y))),
+  },
+  exponential: { value: (m, x) => m.exp(x), from: "output", slope: (m, y, dy) => m.mul(dy, y) },
+  softplus: {
+    value: softplus,
+    from: "input",
+    slope: (m, x, dy) => m.mul(dy, m.sigmoid(x)),
+  },
+  logSigmoid: {
+    value: (m, x) => m.neg(softplus(m, m.neg(x))),
+    from: "input",
+    slope: (m, x, dy) => m.mul(dy, m.sigmoid(m.neg(x))),
+  },
+  softsign: {
+    value: (m, x) => m.div(x, m.add(m.abs(x), m.constant(1))),
+    from: "input",
+    slope(m, x, dy) {
+      const size = m.add(m.abs(x), m.constant(1));
+      return m.div(dy, m.mul(size, size));
+    },
+  },
+  /** exp(x) - 1 below 0. */
+  elu: {
+    value: (m, x) => m.whereGreater(x, m.constant(0), x, m.expm1(x)),
+    from: "output",
+    slope: (m, y, dy) => m.whereGreater(y, m.constant(0), dy, m.mul(dy, m.add(y, m.constant(1)))),
+  },
+  selu: {
+    value(m, x) {
+      const below = m.mul(m.expm1(x), m.constant(SELU.scale * SELU.alpha));
+      return m.whereGreater(x, m.constant(0), m.mul(x, m.constant(SELU.scale)), below);
+    },
+    from: "output",
+    slope(m, y, dy) {
+      const below = m.mul(dy, m.add(y, m.constant(SELU.scale * SELU.alpha)));
+      return m.whereGreater(y, m.constant(0), m.mul(dy, m.constant(SELU.scale)), below);
+    },
+  },
+  /** x times the share of a standard normal distribution below x. */
+  gelu: {
+    value: (m, x) => m.mul(x, normalBelow(m, x)),
+    from: "input",
+    slope(m, x, dy) {
+      const density = m.mul(m.exp(m.mul(m.mul(x, x), m.constant(-0.5))), m.constant(1 / Math.sqrt(2 * Math.PI)));
+      return m.mul(dy, m.add(normalBelow(m, x), m.mul(x, density)));
+    },
+  },
+  /** x sigmoid(x). */
+  silu: {
+    value: (m, x) => m.mul(x, m.sigmoid(x)),
+    from: "input",
+    slope(m, x, dy) {
+      const s = m.sigmoid(x);
+      return m.mul(m.mul(dy, s), m.add(m.mul(x, m.sub(m.constant(1), s)), m.constant(1)));
+    },
+  },
+  /** x tanh(softplus(x)), where tanh(softplus(x)) = w / (w + 2) with w = exp(x) (exp(x) + 2). */
+  mish: {
+    value(m, x) {
+      const exponential = m.exp(m.min(x, m.constant(20)));
+      const w = m.mul(exponential, m.add(exponential, m.constant(2)));
+      return m.mul(x, m.div(w, m.add(w, m.constant(2))));
+    },
+    from: "input",
+    slope(m, x, dy) {
+      const exponential = m.exp(m.min(x, m.constant(20)));
+      const w = m.mul(exponential, m.add(exponential, m.constant(2)));
+      const base = m.add(w, m.constant(2));
+      // tanh' = 1 - tanh² = 4 (w + 1) / (w + 2)², softplus' = sigmoid.
+      const change = m.mul(m.div(m.div(m.mul(m.add(w, m.constant(1)), m.constant(4)), base), base), m.sigmoid(x));
+      return m.mul(dy, m.add(m.div(w, base), m.mul(x, change)));
+    },
+  },
+  hardSigmoid: {
+    value: hardSigmoid,
+    from: "output",
+    slope: (m, y, dy) => within(m, y, [0, 1], m.div(dy, m.constant(6))),
+  },
+  /** x hardSigmoid(x). */
+  hardSilu: {
+    value: (m, x) => m.mul(x, hardSigmoid(m, x)),
+    from: "input",
+    slope: (m, x, dy) => m.mul(dy, m.add(hardSigmoid(m, x), within(m, x, [-3, 3], m.div(x, m.constant(6))))),
+  },
+  hardTanh: {
+    value: (m, x) => clamp(m, x, -1, 1),
+    from: "output",
+    slope: (m, y, dy) => within(m, y, [-1, 1], dy),
+  },
+  /** 0 between -0.5 and 0.5, else x. */
+  hardShrink: {
+    value: (m, x) => m.whereGreater(m.abs(x), m.constant(SHRINK), x, m.constant(0)),
+    from: "output",
+    slope: (m, y, dy) => m.whereGreater(m.abs(y), m.constant(0), dy, m.constant(0)),
+  },
+  /** 0 between -0.5 and 0.5, beyond nearer to 0 by so much. */
+  softShrink: {
+    value: (m, x) => m.sub(x, clamp(m, x, -SHRINK, SHRINK)),
+    from: "output",
+    slope: (m, y, dy) => m.whereGreater(m.abs(y), m.constant(0), dy, m.constant(0)),
+  },
+  tanhShrink: {
+    value: (m, x) => m.sub(x, m.tanh(x)),
+    from: "input",
+    slope(m, x, dy) {
+      const t = m.tanh(x);
+      return m.mul(dy, m.mul(t, t));
+    },
+  },
+  squareplus: {
+    value: squareplus,
+    from: "input",
+    slope: (m, x, dy) => m.mul(dy, m.div(squareplus(m, x), squareRoot(m, x))),
+  },
+  /** (x + 1)² / 4 between -1 and 1; 0 before, x behind. */
+  sparsePlus: {
+    value(m, x) {
+      const shifted = m.add(clamp(m, x, -1, 1), m.constant(1));
+      return m.whereGreater(x, m.constant(1), x, m.mul(m.mul(shifted, shifted), m.constant(0.25)));
+    },
+    from: "input",
+    slope: (m, x, dy) => m.mul(dy, m.mul(m.add(clamp(m, x, -1, 1), m.constant(1)), m.constant(0.5))),
+  },
+  /** (x + 1) / 2 between 0 and 1. */
+  sparseSigmoid: {
+    value: (m, x) => clamp(m, m.mul(m.add(x, m.constant(1)), m.constant(0.5)), 0, 1),
+    from: "output",
+    slope: (m, y, dy) => within(m, y, [0, 1], m.mul(dy, m.constant(0.5))),
+  },
+} satisfies Record<string, Definition<object>>;
+
+type ElementwiseName = keyof typeof definitions;
+
+/** The functions of the table, each an op, by their names. */
+export const elementwise = Object.fromEntries(
+  Object.entries(definitions).map(([name, definition]) => [name, define<object>(name, definition).value]),
+) as Record<ElementwiseName, Op<object>>;

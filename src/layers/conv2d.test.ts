@@ -10,4 +10,5 @@ describeLayer("conv2d", {
   "no bias": conv2d({ filters: 3, kernelSize: 1, useBias: false }),
   relu: conv2d({ filters: 3, kernelSize: 3, padding: "same", activation: "relu" }),
   softmax: conv2d({ filters: 3, kernelSize: 2, activation: "softmax" }),
+  swish: conv2d({ filters: 3, kernelSize: 2, activation: "swish" }),
 });

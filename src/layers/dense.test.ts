@@ -6,4 +6,5 @@ describeLayer("dense", {
   "no bias": dense({ units: 3, useBias: false, kernelInitializer: "heNormal" }),
   relu: dense({ units: 9, activation: "relu" }),
   sigmoid: dense({ units: 3, activation: "sigmoid" }),
+  gelu: dense({ units: 3, activation: "gelu" }),
 });
