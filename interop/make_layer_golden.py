@@ -69,6 +69,30 @@ def cases():
         "relu of an image": (layers.Activation("relu"), (3, 4, 2)),
         "softmax of an image": (layers.Activation("softmax"), (3, 4, 2)),
     }
+    yield "reLU", {
+        "plain": (layers.ReLU(), (6,)),
+        "bounded": (layers.ReLU(max_value=0.5), (8,)),
+        "six": (layers.ReLU(max_value=6), (8,)),
+        "all options": (layers.ReLU(max_value=0.75, negative_slope=0.25, threshold=0.125), (3, 4, 2)),
+        "threshold": (layers.ReLU(threshold=0.25), (8,)),
+    }
+    yield "leakyReLU", {
+        "plain": (layers.LeakyReLU(), (6,)),
+        "slope": (layers.LeakyReLU(negative_slope=0.125), (3, 4, 2)),
+    }
+    yield "softmax", {
+        "vector": (layers.Softmax(), (6,)),
+        "image": (layers.Softmax(), (3, 4, 3)),
+    }
+    yield "rescaling", {
+        "image": (layers.Rescaling(1 / 127.5, offset=-1), (3, 4, 2)),
+        "no offset": (layers.Rescaling(0.5), (6,)),
+    }
+    yield "reshape", {
+        "image to image": (layers.Reshape((2, 6, 2)), (3, 4, 2)),
+        "the rest": (layers.Reshape((-1, 4)), (3, 4, 2)),
+        "vector to image": (layers.Reshape((2, 3, 1)), (6,)),
+    }
 
 
 def numbers(shape, seed):

@@ -2,7 +2,19 @@ import { describe, expect, test } from "vitest";
 import { NDArray, sizeOf } from "../array.ts";
 import { UserError } from "../errors.ts";
 import { Sequential } from "../model/sequential.ts";
-import { activation, conv2d, dense, dropout, flatten, input, maxPooling2d } from "./index.ts";
+import {
+  activation,
+  conv2d,
+  dense,
+  dropout,
+  flatten,
+  input,
+  maxPooling2d,
+  reLU,
+  rescaling,
+  reshape,
+  softmax,
+} from "./index.ts";
 
 test("input comes back from its config, Keras 2's too", () => {
   const layer = input({ shape: [28, 28, 1] });
@@ -47,6 +59,22 @@ describe("options that make no sense are refused", () => {
       "an unknown activation of the layer",
       () => activation({ activation: "toString" as never }),
       `activation: activation must be ${known}, got "toString".`,
+    ],
+    [
+      "a slope upwards",
+      () => reLU({ negativeSlope: -1 }),
+      "reLU: negativeSlope must be a number of at least 0, got -1.",
+    ],
+    ["no scale", () => rescaling({} as never), "rescaling: scale must be a finite number, got undefined."],
+    [
+      "two sizes that are left over",
+      () => reshape({ targetShape: [-1, -1] }),
+      "reshape: targetShape must be an array of positive integers, at most one of them -1, got [-1,-1].",
+    ],
+    [
+      "a shape that does not fit",
+      () => reshape({ targetShape: [5, -1] }).outputShape([3, 4], "reshape"),
+      "reshape: samples of shape (3, 4) have 12 values, which do not fit into targetShape (5, -1).",
     ],
     ["half a unit", () => dense({ units: 0.5 }), "dense: units must be a positive integer, got 0.5."],
     [
@@ -98,6 +126,8 @@ describe("a Keras config that asks for what we do not have is refused, not ignor
       () => dropout.optionsOf({ name: "d", noise_shape: [null, 1] }),
       /"d": noise_shape \[null,1\]/,
     ],
+    ["a softmax of columns", () => softmax.optionsOf({ name: "s", axis: 1 }), /"s": axis 1/],
+    ["many scales", () => rescaling(rescaling.optionsOf({ scale: [1, 2, 3] })), /scale must be a finite number/],
     ["half precision", () => dense.optionsOf({ name: "d", dtype: "float16" }), /"d": dtype "float16"/],
     ["a frozen layer", () => flatten.optionsOf({ name: "f", trainable: false }), /"f": frozen/],
   ])("%s", (_, read, message) => {

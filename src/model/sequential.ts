@@ -90,7 +90,10 @@ export class Sequential {
 
   /** Keras's default name: the class in snake case, counted from the second on. */
   #freeName(className: string): string {
-    const base = className.replace(/([a-z0-9])([A-Z][a-z])/g, "$1_$2").toLowerCase();
+    const base = className
+      .replace(/(.)([A-Z][a-z]+)/g, "$1_$2")
+      .replace(/([a-z])([A-Z])/g, "$1_$2")
+      .toLowerCase();
     const taken = new Set(this.placed.map(({ name }) => name));
     for (let count = 0; ; count++) {
       const name = count === 0 ? base : `${base}_${count}`;
