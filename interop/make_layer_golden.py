@@ -18,7 +18,7 @@ import numpy as np
 
 layers = keras.layers
 
-BATCH = 2
+BATCH = 3
 CLASSES = 3
 IMAGE = (5, 6, 2)
 ACTIVATIONS = (
