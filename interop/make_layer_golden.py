@@ -93,6 +93,26 @@ def cases():
         "the rest": (layers.Reshape((-1, 4)), (3, 4, 2)),
         "vector to image": (layers.Reshape((2, 3, 1)), (6,)),
     }
+    yield "averagePooling2d", {
+        "plain": (layers.AveragePooling2D(2), IMAGE),
+        "overlapping": (layers.AveragePooling2D((3, 2), strides=(2, 1)), IMAGE),
+        "same": (layers.AveragePooling2D(2, padding="same"), IMAGE),
+        "same, strides": (layers.AveragePooling2D(3, strides=2, padding="same"), IMAGE),
+    }
+    yield "globalAveragePooling2d", {
+        "plain": (layers.GlobalAveragePooling2D(), (3, 4, 5)),
+        "keepdims": (layers.GlobalAveragePooling2D(keepdims=True), (3, 4, 2)),
+    }
+    yield "globalMaxPooling2d", {
+        "plain": (layers.GlobalMaxPooling2D(), (3, 4, 5)),
+        "keepdims": (layers.GlobalMaxPooling2D(keepdims=True), (3, 4, 2)),
+    }
+    yield "zeroPadding2d", {
+        "plain": (layers.ZeroPadding2D(), (3, 2, 2)),
+        "a number": (layers.ZeroPadding2D(2), (1, 2, 2)),
+        "two numbers": (layers.ZeroPadding2D((0, 2)), (3, 2, 2)),
+        "four numbers": (layers.ZeroPadding2D(((1, 0), (0, 3))), (3, 2, 2)),
+    }
 
 
 def numbers(shape, seed):

@@ -8,12 +8,14 @@ import {
   dense,
   dropout,
   flatten,
+  globalMaxPooling2d,
   input,
   maxPooling2d,
   reLU,
   rescaling,
   reshape,
   softmax,
+  zeroPadding2d,
 } from "./index.ts";
 
 test("input comes back from its config, Keras 2's too", () => {
@@ -75,6 +77,21 @@ describe("options that make no sense are refused", () => {
       "a shape that does not fit",
       () => reshape({ targetShape: [5, -1] }).outputShape([3, 4], "reshape"),
       "reshape: samples of shape (3, 4) have 12 values, which do not fit into targetShape (5, -1).",
+    ],
+    [
+      "padding of three sides",
+      () => zeroPadding2d({ padding: [1, [2, 3, 4]] as never }),
+      "zeroPadding2d: padding must be a number of rows and columns, [height, width] or [[top, bottom], [left, right]], got [1,[2,3,4]].",
+    ],
+    [
+      "negative padding",
+      () => zeroPadding2d({ padding: -1 }),
+      "zeroPadding2d: padding must be a number of rows and columns, [height, width] or [[top, bottom], [left, right]], got -1.",
+    ],
+    [
+      "keepdims of 1",
+      () => globalMaxPooling2d({ keepdims: 1 as never }),
+      "globalMaxPooling2d: keepdims must be true or false, got 1.",
     ],
     ["half a unit", () => dense({ units: 0.5 }), "dense: units must be a positive integer, got 0.5."],
     [
