@@ -113,6 +113,14 @@ def cases():
         "two numbers": (layers.ZeroPadding2D((0, 2)), (3, 2, 2)),
         "four numbers": (layers.ZeroPadding2D(((1, 0), (0, 3))), (3, 2, 2)),
     }
+    yield "depthwiseConv2d", {
+        "plain": (layers.DepthwiseConv2D(3), IMAGE),
+        "same": (layers.DepthwiseConv2D((2, 3), padding="same", activation="relu6"), IMAGE),
+        "strides": (layers.DepthwiseConv2D(3, strides=2, padding="same"), IMAGE),
+        "multiplier": (layers.DepthwiseConv2D(2, depth_multiplier=3, use_bias=False), IMAGE),
+        "dilation": (layers.DepthwiseConv2D(2, dilation_rate=(2, 3)), IMAGE),
+        "dilation, same": (layers.DepthwiseConv2D(3, dilation_rate=2, padding="same"), IMAGE),
+    }
 
 
 def numbers(shape, seed):

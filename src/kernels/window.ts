@@ -4,6 +4,11 @@ import type { Shape } from "./op.ts";
 /** Rows and columns added around an image: top, bottom, left, right. */
 export type Padding = readonly [top: number, bottom: number, left: number, right: number];
 
+/** Height and width that a window (height, width, …) covers when its pixels lie `dilation` apart. */
+export function windowSize(window: Shape, dilation: readonly [number, number]): [height: number, width: number] {
+  return [(window[0]! - 1) * dilation[0] + 1, (window[1]! - 1) * dilation[1] + 1];
+}
+
 /** Number of window positions along an axis that is `size` long with its padding. */
 function windowCount(size: number, window: number, stride: number): number {
   return Math.floor((size - window) / stride) + 1;

@@ -3,6 +3,7 @@ export { activation } from "./activation.ts";
 export { averagePooling2d } from "./average-pooling2d.ts";
 export { conv2d } from "./conv2d.ts";
 export { dense } from "./dense.ts";
+export { depthwiseConv2d } from "./depthwise-conv2d.ts";
 export { dropout } from "./dropout.ts";
 export { flatten } from "./flatten.ts";
 export { globalAveragePooling2d } from "./global-average-pooling2d.ts";
