@@ -41,6 +41,8 @@ def cases():
         "relu": (layers.Conv2D(3, 3, padding="same", activation="relu"), IMAGE),
         "softmax": (layers.Conv2D(3, 2, activation="softmax"), IMAGE),
         "swish": (layers.Conv2D(3, 2, activation="swish"), IMAGE),
+        "dilation": (layers.Conv2D(3, 2, dilation_rate=(2, 3)), IMAGE),
+        "dilation, same, relu": (layers.Conv2D(2, 3, dilation_rate=2, padding="same", activation="relu"), IMAGE),
     }
     yield "dense", {
         "plain": (layers.Dense(5), (6,)),

@@ -4,7 +4,7 @@
  */
 import { relu, reluGradient } from "../kernels/activations.ts";
 import { biasAdd } from "../kernels/bias-add.ts";
-import { type Conv2dAttributes, conv2d } from "../kernels/conv2d.ts";
+import { type Conv2dAttributes, conv2d, isDilated } from "../kernels/conv2d.ts";
 import { type MatmulAttributes, matmul } from "../kernels/matmul.ts";
 import { matmulWeightGradient } from "../kernels/matmul-weight-gradient.ts";
 import { type MaxPool2dAttributes, maxPool2d } from "../kernels/max-pool2d.ts";
@@ -46,7 +46,8 @@ function merge(before: Node, after: Node): Node | undefined {
   }
   if (after.op === (relu as Op<unknown>)) return hasRelu ? undefined : with_({ relu: true });
   if (before.op === (conv2d as Op<unknown>) && after.op === (maxPool2d as Op<unknown>)) {
-    if (!isTwoByTwo(after.attributes as MaxPool2dAttributes)) return undefined;
+    const isFusable = isTwoByTwo(after.attributes as MaxPool2dAttributes);
+    if (!isFusable || isDilated(before.attributes as Conv2dAttributes)) return undefined;
     const winners: Tensor = { ...after.outputs[0]!, name: `${after.outputs[0]!.name}_winners`, dtype: "int32" };
     return { ...with_({ pool: true }), outputs: [after.outputs[0]!, winners] };
   }

@@ -15,10 +15,12 @@ import {
 } from "./convolution.ts";
 import { elementsOf, type Op, type Shape, type TensorType } from "./op.ts";
 import { packTransposedPanel } from "./packing.ts";
-import { convolutionOutput, type Padding } from "./window.ts";
+import { convolutionOutput, NEIGHBOURS, type Padding, windowSize } from "./window.ts";
 
 export interface Conv2dInputGradientAttributes {
   readonly strides: readonly [number, number];
+  /** Distance of the pixels that the kernel takes, down and across; default 1. */
+  readonly dilation?: readonly [number, number];
   readonly padding: Padding;
   /** Shape of the convolution's input: (height, width, in). */
   readonly image: Shape;
@@ -30,7 +32,7 @@ export const conv2dInputGradient: Op<Conv2dInputGradientAttributes> = {
 
   infer: ({ image }) => [{ shape: image, batched: true, dtype: "float32" }],
 
-  reference({ strides, padding, image }, [dy, kernel], [dx], batch) {
+  reference({ strides, dilation = NEIGHBOURS, padding, image }, [dy, kernel], [dx], batch) {
     const [height, width, channels] = image as [number, number, number];
     const [rows, columns, outs] = dy!.shape as [number, number, number];
     const [kernelHeight, kernelWidth] = kernel!.shape as [number, number];
@@ -40,8 +42,8 @@ export const conv2dInputGradient: Op<Conv2dInputGradientAttributes> = {
         const top = Math.floor(position / columns) * strides[0] - padding[0];
         const left = (position % columns) * strides[1] - padding[2];
         for (let k = 0; k < kernelHeight * kernelWidth; k++) {
-          const iy = top + Math.floor(k / kernelWidth);
-          const ix = left + (k % kernelWidth);
+          const iy = top + Math.floor(k / kernelWidth) * dilation[0];
+          const ix = left + (k % kernelWidth) * dilation[1];
           if (iy < 0 || iy >= height || ix < 0 || ix >= width) continue;
           for (let c = 0; c < channels; c++) {
             let sum = 0;
@@ -57,8 +59,9 @@ export const conv2dInputGradient: Op<Conv2dInputGradientAttributes> = {
     dx!.data.set(sums);
   },
 
-  operations({ image, strides, padding }, [, kernel]) {
-    return elementsOf(convolutionOutput(image, kernel!.shape, strides, padding)) * elementsOf(kernel!.shape);
+  operations({ image, strides, dilation = NEIGHBOURS, padding }, [, kernel]) {
+    const window = windowSize(kernel!.shape, dilation);
+    return elementsOf(convolutionOutput(image, window, strides, padding)) * elementsOf(kernel!.shape);
   },
 
   scratchBytes(attributes, [, kernel]) {
@@ -84,13 +87,15 @@ export const conv2dInputGradient: Op<Conv2dInputGradientAttributes> = {
   },
 };
 
-function planOf({ image }: Conv2dInputGradientAttributes, kernel: TensorType): ConvolutionPlan {
+function planOf({ image, dilation = NEIGHBOURS }: Conv2dInputGradientAttributes, kernel: TensorType): ConvolutionPlan {
   const [height, width, channels] = image as [number, number, number];
   const [kernelHeight, kernelWidth, , outs] = kernel.shape as [number, number, number, number];
+  const window = windowSize(kernel.shape, dilation);
   return {
-    image: { height: height + kernelHeight - 1, width: width + kernelWidth - 1, channels: outs },
+    image: { height: height + window[0] - 1, width: width + window[1] - 1, channels: outs },
     kernel: [kernelHeight, kernelWidth],
     strides: [1, 1],
+    dilation,
     output: [height, width],
     outputChannels: channels,
     relu: false,
@@ -102,14 +107,15 @@ function planOf({ image }: Conv2dInputGradientAttributes, kernel: TensorType): C
 function spread(
   e: Emitter,
   { strides, padding }: Conv2dInputGradientAttributes,
-  { image, kernel }: ConvolutionPlan,
+  { image, kernel, dilation }: ConvolutionPlan,
   shape: Shape,
   source: I32,
   padded: I32,
 ): void {
   const [rows, columns, channels] = shape as [number, number, number];
-  const top = kernel[0] - 1 - padding[0];
-  const left = kernel[1] - 1 - padding[2];
+  const window = windowSize(kernel, dilation);
+  const top = window[0] - 1 - padding[0];
+  const left = window[1] - 1 - padding[2];
   if (strides[0] === 1 && strides[1] === 1) {
     copyInside(e, image, { top, left, rows, rowBytes: columns * channels * 4 }, source, padded);
     return;

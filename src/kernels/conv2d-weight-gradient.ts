@@ -7,14 +7,16 @@
  * carried in the gradient itself, which stays in cache.
  */
 import { i32, local } from "wasmati";
-import type { Emitter, I32 } from "../wasm/emitter.ts";
+import type { Emitter, I32, Term } from "../wasm/emitter.ts";
 import { BLOCK_ROWS, loadSums, multiplyRun, PANEL_BYTES, PANEL_COLUMNS, storeSums, takeSums } from "./block.ts";
 import { clearMemory, copyInside, type PaddedImage, paddedBytes } from "./convolution.ts";
 import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
-import { convolutionOutput, type Padding } from "./window.ts";
+import { convolutionOutput, NEIGHBOURS, type Padding, windowSize } from "./window.ts";
 
 export interface Conv2dWeightGradientAttributes {
   readonly strides: readonly [number, number];
+  /** Distance of the pixels that the kernel takes, down and across; default 1. */
+  readonly dilation?: readonly [number, number];
   readonly padding: Padding;
   readonly kernelSize: readonly [height: number, width: number];
 }
@@ -27,7 +29,7 @@ export const conv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
     return [{ shape: [...kernelSize, x!.shape[2]!, dy!.shape[2]!], batched: false, dtype: "float32" }];
   },
 
-  reference({ strides, padding, kernelSize }, [x, dy], [dw], batch) {
+  reference({ strides, dilation = NEIGHBOURS, padding, kernelSize }, [x, dy], [dw], batch) {
     const [height, width, channels] = x!.shape as [number, number, number];
     const [rows, columns, outs] = dy!.shape as [number, number, number];
     const sums = new Float64Array(dw!.data.length);
@@ -36,8 +38,8 @@ export const conv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
         const top = Math.floor(position / columns) * strides[0] - padding[0];
         const left = (position % columns) * strides[1] - padding[2];
         for (let k = 0; k < kernelSize[0] * kernelSize[1]; k++) {
-          const iy = top + Math.floor(k / kernelSize[1]);
-          const ix = left + (k % kernelSize[1]);
+          const iy = top + Math.floor(k / kernelSize[1]) * dilation[0];
+          const ix = left + (k % kernelSize[1]) * dilation[1];
           if (iy < 0 || iy >= height || ix < 0 || ix >= width) continue;
           for (let c = 0; c < channels; c++) {
             const value = x!.data[((n * height + iy) * width + ix) * channels + c]!;
@@ -51,8 +53,8 @@ export const conv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
     dw!.data.set(sums);
   },
 
-  operations({ kernelSize, strides, padding }, [x, dy]) {
-    const [height, width] = convolutionOutput(x!.shape, kernelSize, strides, padding);
+  operations({ kernelSize, strides, dilation = NEIGHBOURS, padding }, [x, dy]) {
+    const [height, width] = convolutionOutput(x!.shape, windowSize(kernelSize, dilation), strides, padding);
     return height * width * kernelSize[0] * kernelSize[1] * x!.shape[2]! * dy!.shape[2]!;
   },
 
@@ -62,7 +64,7 @@ export const conv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
     const image = paddedImage(attributes, x!);
     const [top, , left] = attributes.padding;
     const plan: GradientPlan = { attributes, image, dy: dy!, dw: dw!, ...cutRows(attributes, image) };
-    const pieces = e.share(attributes.kernelSize[0] * plan.blocksPerRun);
+    const pieces = e.share(attributes.kernelSize[0] * plan.runsPerRow * plan.blocksPerRun);
     clearPieces(e, plan, pieces);
     const padded = e.scratch();
     const isPadded = attributes.padding.some((side) => side > 0);
@@ -87,7 +89,11 @@ interface GradientPlan {
   readonly image: PaddedImage;
   readonly dy: Operand;
   readonly dw: Operand;
-  /** Blocks of four rows of the gradient in one row of the kernel, the last perhaps narrower. */
+  /** Runs of contiguous inputs in a row of the kernel: one, or where dilated one a pixel. */
+  readonly runsPerRow: number;
+  /** Rows of the gradient in a run. */
+  readonly runRows: number;
+  /** Blocks of four rows of the gradient in a run, the last perhaps narrower. */
   readonly blocksPerRun: number;
   readonly restRows: number;
 }
@@ -102,43 +108,56 @@ function paddedImage(
   return { height: height + top + bottom, width: width + left + right, channels };
 }
 
-function cutRows({ kernelSize }: Conv2dWeightGradientAttributes, { channels }: PaddedImage) {
-  const runRows = kernelSize[1] * channels;
-  return { blocksPerRun: Math.ceil(runRows / BLOCK_ROWS), restRows: runRows % BLOCK_ROWS };
+function cutRows({ kernelSize, dilation = NEIGHBOURS }: Conv2dWeightGradientAttributes, { channels }: PaddedImage) {
+  const runsPerRow = dilation[1] === 1 ? 1 : kernelSize[1];
+  const runRows = (kernelSize[1] / runsPerRow) * channels;
+  return { runsPerRow, runRows, blocksPerRun: Math.ceil(runRows / BLOCK_ROWS), restRows: runRows % BLOCK_ROWS };
 }
 
-/** Runs `body` for each piece of this thread: kernel row `ky`, block `block` of it, `rows` rows. */
+/** Runs `body` for each piece of this thread: run `run` of the kernel, block `block` of it, `rows` rows. */
 function eachPiece(
   e: Emitter,
   { blocksPerRun, restRows }: GradientPlan,
   { from, to }: Pieces,
-  body: (ky: I32, block: I32, rows: number) => void,
+  body: (run: I32, block: I32, rows: number) => void,
 ): void {
   const piece = e.i32();
   e.for(piece, from, to, 1, () => {
-    const ky = e.i32(i32.div_u(piece, blocksPerRun));
+    const run = e.i32(i32.div_u(piece, blocksPerRun));
     const block = e.i32(i32.rem_u(piece, blocksPerRun));
-    if (!restRows) body(ky, block, BLOCK_ROWS);
-    else if (blocksPerRun === 1) body(ky, block, restRows);
+    if (!restRows) body(run, block, BLOCK_ROWS);
+    else if (blocksPerRun === 1) body(run, block, restRows);
     else
       e.if(
         i32.lt_s(block, blocksPerRun - 1),
-        () => body(ky, block, BLOCK_ROWS),
-        () => body(ky, block, restRows),
+        () => body(run, block, BLOCK_ROWS),
+        () => body(run, block, restRows),
       );
   });
 }
 
 /** Address of the first of a piece's rows of the gradient. */
-function pieceAddress(e: Emitter, { attributes, image, dw }: GradientPlan, ky: I32, block: I32): I32 {
+function pieceAddress(e: Emitter, { dw, runRows }: GradientPlan, run: I32, block: I32): I32 {
   const rowBytes = dw.shape[3]! * 4;
-  const runRows = attributes.kernelSize[1] * image.channels;
-  return e.i32(e.address(dw.address, [ky, runRows * rowBytes], [block, BLOCK_ROWS * rowBytes]));
+  return e.i32(e.address(dw.address, [run, runRows * rowBytes], [block, BLOCK_ROWS * rowBytes]));
 }
 
 function clearPieces(e: Emitter, plan: GradientPlan, pieces: Pieces): void {
   const rowBytes = plan.dw.shape[3]! * 4;
-  eachPiece(e, plan, pieces, (ky, block, rows) => clearMemory(pieceAddress(e, plan, ky, block), rows * rowBytes));
+  eachPiece(e, plan, pieces, (run, block, rows) => clearMemory(pieceAddress(e, plan, run, block), rows * rowBytes));
+}
+
+/** Where the inputs of a run of the kernel begin, from where those of the kernel do. */
+function runTerms(e: Emitter, { attributes, image, runsPerRow }: GradientPlan, run: I32): Term[] {
+  const { dilation = NEIGHBOURS } = attributes;
+  const rowBytes = dilation[0] * image.width * image.channels * 4;
+  if (runsPerRow === 1) return [[run, rowBytes]];
+  const ky = e.i32(i32.div_u(run, runsPerRow));
+  const kx = e.i32(i32.rem_u(run, runsPerRow));
+  return [
+    [ky, rowBytes],
+    [kx, dilation[1] * image.channels * 4],
+  ];
 }
 
 /** Adds one sample's products to this thread's pieces. */
@@ -150,13 +169,13 @@ function addSample(e: Emitter, plan: GradientPlan, pieces: Pieces, source: I32, 
   const bStep = outs * 4;
   const columns = e.i32();
   const addPanel = (width4: number) =>
-    eachPiece(e, plan, pieces, (ky, block, rows) => {
-      const target = pieceAddress(e, plan, ky, block);
+    eachPiece(e, plan, pieces, (run, block, rows) => {
+      const target = pieceAddress(e, plan, run, block);
       local.set(target, i32.add(target, columns));
       const rowOffsets = Array.from({ length: rows }, (_, r) => r * bStep);
       const sums = takeSums(e, rows, width4);
       loadSums(sums, target, rowOffsets);
-      const line = e.i32(e.address(0, [source, 1], [ky, pitch], [block, BLOCK_ROWS * 4]));
+      const line = e.i32(e.address(0, [source, 1], ...runTerms(e, plan, run), [block, BLOCK_ROWS * 4]));
       const a = e.i32();
       const aEnd = e.i32();
       const b = e.i32(i32.add(gradient, columns));

@@ -6,45 +6,48 @@ import { conv2dInputGradient } from "./conv2d-input-gradient.ts";
 import { conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
 import { sparseConv2dInputGradient } from "./sparse-conv2d-input-gradient.ts";
 import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
-import { convolutionOutput, type Padding } from "./window.ts";
+import { convolutionOutput, type Padding, windowSize } from "./window.ts";
 
 /** Convolutions whose output has at least one position (two by two where pooled), padded by less than the kernel. */
-const geometries = fc
-  .record({
-    batch: sizes(4),
-    size: fc.tuple(sizes(9), sizes(9)),
-    kernel: fc.tuple(sizes(4), sizes(4)),
-    strides: fc.tuple(sizes(3), sizes(3)),
-    pads: fc.tuple(sizes(4), sizes(4), sizes(4), sizes(4)),
-    channels: sizes(6),
-    outs: sizes(13),
-    seed: fc.nat(),
-  })
-  .map(({ size, kernel, pads, channels, outs, ...rest }) => {
-    const padding: Padding = [
-      Math.min(pads[0], kernel[0]) - 1,
-      Math.min(pads[1], kernel[0]) - 1,
-      Math.min(pads[2], kernel[1]) - 1,
-      Math.min(pads[3], kernel[1]) - 1,
-    ];
-    const image = [...size, channels];
-    const weights = [...kernel, channels, outs];
-    return { ...rest, padding, image, weights, output: convolutionOutput(image, weights, rest.strides, padding) };
-  })
-  .filter(({ output }) => output[0] >= 1 && output[1] >= 1);
+const geometriesWith = (dilations: fc.Arbitrary<[number, number]>) =>
+  fc
+    .record({
+      batch: sizes(4),
+      size: fc.tuple(sizes(9), sizes(9)),
+      kernel: fc.tuple(sizes(4), sizes(4)),
+      strides: fc.tuple(sizes(3), sizes(3)),
+      dilation: dilations,
+      pads: fc.tuple(sizes(4), sizes(4), sizes(4), sizes(4)),
+      channels: sizes(6),
+      outs: sizes(13),
+      seed: fc.nat(),
+    })
+    .map(({ size, kernel, pads, channels, outs, ...rest }) => {
+      const window = windowSize(kernel, rest.dilation);
+      const padding = pads.map((pad, side) => Math.min(pad, window[side < 2 ? 0 : 1]!) - 1) as unknown as Padding;
+      const image = [...size, channels];
+      const weights = [...kernel, channels, outs];
+      return { ...rest, padding, image, weights, output: convolutionOutput(image, window, rest.strides, padding) };
+    })
+    .filter(({ output }) => output[0] >= 1 && output[1] >= 1);
+
+const geometries = geometriesWith(fc.constant([1, 1]));
+/** Of every second geometry the kernel takes pixels that are no neighbours. */
+const maybeDilated = fc.oneof(geometries, geometriesWith(fc.tuple(sizes(3), sizes(3))));
 
 test("conv2d matches its reference, with bias, ReLU and pooling", () => {
   fc.assert(
-    fc.property(geometries, fc.boolean(), fc.boolean(), fc.boolean(), fc.boolean(), (geometry, ...options) => {
+    fc.property(maybeDilated, fc.boolean(), fc.boolean(), fc.boolean(), fc.boolean(), (geometry, ...options) => {
       const [bias, relu, wantsPool, sparseInput] = options;
-      const { batch, strides, padding, image, weights, output, seed } = geometry;
+      const { batch, strides, dilation, padding, image, weights, output, seed } = geometry;
       const pool = wantsPool && output[0] >= 2 && output[1] >= 2;
       const inputs = [
         randomInput(image, batch, seed),
         randomInput(weights, null, seed + 1, 0),
         ...(bias ? [randomInput(weights.slice(3), null, seed + 2)] : []),
       ];
-      expectMatchesReference({ op: conv2d, attributes: { strides, padding, relu, pool, sparseInput }, inputs, batch });
+      const attributes = { strides, dilation, padding, relu, pool, sparseInput };
+      expectMatchesReference({ op: conv2d, attributes, inputs, batch });
     }),
     { numRuns: 90 },
   );
@@ -52,9 +55,10 @@ test("conv2d matches its reference, with bias, ReLU and pooling", () => {
 
 test("conv2dInputGradient matches its reference", () => {
   fc.assert(
-    fc.property(geometries, ({ batch, strides, padding, image, weights, output, seed }) => {
+    fc.property(maybeDilated, ({ batch, strides, dilation, padding, image, weights, output, seed }) => {
       const inputs = [randomInput([...output, weights[3]!], batch, seed), randomInput(weights, null, seed + 1)];
-      expectMatchesReference({ op: conv2dInputGradient, attributes: { strides, padding, image }, inputs, batch });
+      const attributes = { strides, dilation, padding, image };
+      expectMatchesReference({ op: conv2dInputGradient, attributes, inputs, batch });
     }),
     { numRuns: 50 },
   );
@@ -62,10 +66,10 @@ test("conv2dInputGradient matches its reference", () => {
 
 test("conv2dWeightGradient matches its reference", () => {
   fc.assert(
-    fc.property(geometries, ({ batch, strides, padding, image, weights, output, seed }) => {
+    fc.property(maybeDilated, ({ batch, strides, dilation, padding, image, weights, output, seed }) => {
       const inputs = [randomInput(image, batch, seed), randomInput([...output, weights[3]!], batch, seed + 1)];
-      const kernelSize = [weights[0]!, weights[1]!] as const;
-      expectMatchesReference({ op: conv2dWeightGradient, attributes: { strides, padding, kernelSize }, inputs, batch });
+      const attributes = { strides, dilation, padding, kernelSize: [weights[0]!, weights[1]!] as const };
+      expectMatchesReference({ op: conv2dWeightGradient, attributes, inputs, batch });
     }),
     { numRuns: 50 },
   );

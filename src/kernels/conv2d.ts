@@ -25,12 +25,14 @@ import { packPanel } from "./packing.ts";
 import { sparseConv2dInputGradient } from "./sparse-conv2d-input-gradient.ts";
 import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
 import { emitSparseConvolution, prepareSparse, type SparseConvolution, sparseLayout } from "./sparse-convolution.ts";
-import { convolutionOutput, type Padding } from "./window.ts";
+import { convolutionOutput, NEIGHBOURS, type Padding, windowSize } from "./window.ts";
 import { mapBytes, mapWindows } from "./window-map.ts";
 import { bestFiltering, winogradScratchBytes } from "./winograd-plan.ts";
 
 export interface Conv2dAttributes {
   readonly strides: readonly [number, number];
+  /** Distance of the pixels that the kernel takes, down and across; default 1. */
+  readonly dilation?: readonly [number, number];
   /** Rows and columns of zeros around the image. */
   readonly padding: Padding;
   readonly relu?: boolean;
@@ -40,6 +42,14 @@ export interface Conv2dAttributes {
   readonly sparseInput?: boolean;
 }
 
+/** The size of the output before pooling. */
+function outputSize({ strides, dilation = NEIGHBOURS, padding }: Conv2dAttributes, x: TensorType, kernel: TensorType) {
+  return convolutionOutput(x.shape, windowSize(kernel.shape, dilation), strides, padding);
+}
+
+/** The methods that leave work out, Winograd's and the sparse ones, are for neighbouring pixels. */
+export const isDilated = ({ dilation = NEIGHBOURS }: Conv2dAttributes) => dilation.some((distance) => distance > 1);
+
 /**
  * x (height, width, in), kernel (kernelHeight, kernelWidth, in, out), optionally bias (out)
  * → (height', width', out); where pooling also the winners' positions in their windows, int32, of the same shape.
@@ -48,7 +58,7 @@ export const conv2d: Op<Conv2dAttributes> = {
   name: "conv2d",
 
   infer(attributes, [x, kernel]) {
-    const [height, width] = convolutionOutput(x!.shape, kernel!.shape, attributes.strides, attributes.padding);
+    const [height, width] = outputSize(attributes, x!, kernel!);
     const channels = kernel!.shape[3]!;
     if (!attributes.pool) return [{ shape: [height, width, channels], batched: true, dtype: "float32" }];
     const shape = [Math.floor(height / 2), Math.floor(width / 2), channels];
@@ -58,7 +68,7 @@ export const conv2d: Op<Conv2dAttributes> = {
     ];
   },
 
-  reference({ strides, padding, relu, pool }, [x, kernel, bias], [y, winners], batch) {
+  reference({ strides, dilation = NEIGHBOURS, padding, relu, pool }, [x, kernel, bias], [y, winners], batch) {
     const [h, w, channels] = x!.shape as [number, number, number];
     const [kernelHeight, kernelWidth, , outs] = kernel!.shape as [number, number, number, number];
     const [top, , left] = padding;
@@ -66,8 +76,8 @@ export const conv2d: Op<Conv2dAttributes> = {
       let sum = bias ? bias.data[out]! : 0;
       for (let ky = 0; ky < kernelHeight; ky++) {
         for (let kx = 0; kx < kernelWidth; kx++) {
-          const iy = row * strides[0] + ky - top;
-          const ix = column * strides[1] + kx - left;
+          const iy = row * strides[0] + ky * dilation[0] - top;
+          const ix = column * strides[1] + kx * dilation[1] - left;
           if (iy < 0 || iy >= h || ix < 0 || ix >= w) continue;
           for (let c = 0; c < channels; c++) {
             const weight = kernel!.data[((ky * kernelWidth + kx) * channels + c) * outs + out]!;
@@ -94,12 +104,12 @@ export const conv2d: Op<Conv2dAttributes> = {
   },
 
   gradient(graph, { attributes, inputs: [x, kernel, bias], outputs: [y, winners] }, [dy], wanted) {
-    const { strides, padding, relu, pool } = attributes;
+    const { strides, dilation = NEIGHBOURS, padding, relu, pool } = attributes;
     const dActive = relu ? graph.apply(reluGradient, {}, y!, dy!) : dy!;
     const inputAttributes = { strides, padding, image: x!.shape };
     const weightAttributes = { strides, padding, kernelSize: [kernel!.shape[0]!, kernel!.shape[1]!] as const };
     // ReLU and pooling make gradients zero.
-    const isSparse = relu || pool;
+    const isSparse = (relu || pool) && !isDilated(attributes);
     const won = pool ? [winners!] : [];
     const inputGradient = () =>
       isSparse
@@ -110,17 +120,20 @@ export const conv2d: Op<Conv2dAttributes> = {
             kernel!,
             ...won,
           )
-        : graph.apply(conv2dInputGradient, inputAttributes, dActive, kernel!);
-    const weightGradient = isSparse ? sparseConv2dWeightGradient : conv2dWeightGradient;
+        : graph.apply(conv2dInputGradient, { ...inputAttributes, dilation }, dActive, kernel!);
+    const weightGradient = () =>
+      isSparse
+        ? graph.apply(sparseConv2dWeightGradient, weightAttributes, x!, dActive, ...won)
+        : graph.apply(conv2dWeightGradient, { ...weightAttributes, dilation }, x!, dActive);
     return [
       wanted[0] ? inputGradient() : undefined,
-      graph.apply(weightGradient, weightAttributes, x!, dActive, ...won),
+      weightGradient(),
       bias ? graph.apply(channelSum, {}, dActive) : undefined,
     ];
   },
 
-  operations({ strides, padding }, [x, kernel]) {
-    return elementsOf(convolutionOutput(x!.shape, kernel!.shape, strides, padding)) * elementsOf(kernel!.shape);
+  operations(attributes, [x, kernel]) {
+    return elementsOf(outputSize(attributes, x!, kernel!)) * elementsOf(kernel!.shape);
   },
 
   scratchBytes(attributes, [x, kernel]) {
@@ -178,7 +191,8 @@ function emitDirect(e: Emitter, attributes: Conv2dAttributes, { x, kernel, bias,
 }
 
 /** The sparse method gathers what the dense one multiplies; for pooling there is no need of it. */
-const isSparse = ({ sparseInput, pool }: Conv2dAttributes) => sparseInput === true && !pool;
+const isSparse = (attributes: Conv2dAttributes) =>
+  attributes.sparseInput === true && !attributes.pool && !isDilated(attributes);
 
 function sparseOf({ strides, padding }: Conv2dAttributes, x: TensorType, kernel: TensorType): SparseConvolution {
   const [height, width] = convolutionOutput(x.shape, kernel.shape, strides, padding);
@@ -221,18 +235,16 @@ function finishPixels(e: Emitter, relu: boolean, bias: Operand | undefined, { sh
   });
 }
 
-function planOf(
-  { strides, padding, relu, pool }: Conv2dAttributes,
-  x: TensorType,
-  kernel: TensorType,
-): ConvolutionPlan {
+function planOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): ConvolutionPlan {
+  const { strides, dilation = NEIGHBOURS, padding, relu, pool } = attributes;
   const [height, width, channels] = x.shape as [number, number, number];
   const [top, bottom, left, right] = padding;
   return {
     image: { height: height + top + bottom, width: width + left + right, channels },
     kernel: [kernel.shape[0]!, kernel.shape[1]!],
     strides,
-    output: convolutionOutput(x.shape, kernel.shape, strides, padding),
+    dilation,
+    output: outputSize(attributes, x, kernel),
     outputChannels: kernel.shape[3]!,
     relu: relu ?? false,
     pool: pool ?? false,
@@ -240,9 +252,9 @@ function planOf(
 }
 
 /** Winograd's filtering where it saves work. */
-function winogradMethod({ strides, padding }: Conv2dAttributes, x: TensorType, kernel: TensorType) {
-  if (strides[0] !== 1 || strides[1] !== 1) return undefined;
-  return bestFiltering(kernel.shape, convolutionOutput(x.shape, kernel.shape, strides, padding));
+function winogradMethod(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType) {
+  if (attributes.strides.some((stride) => stride > 1) || isDilated(attributes)) return undefined;
+  return bestFiltering(kernel.shape, outputSize(attributes, x, kernel));
 }
 
 function winogradOf({ strides, padding, relu, pool }: Conv2dAttributes, x: TensorType, kernel: TensorType) {

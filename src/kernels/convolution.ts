@@ -19,7 +19,7 @@ import {
   storeSums,
   takeSums,
 } from "./block.ts";
-
+import { windowSize } from "./window.ts";
 import { mapPitch, type WindowMap } from "./window-map.ts";
 
 /** A sample in scratch memory with its border of zeros. */
@@ -35,6 +35,8 @@ export interface ConvolutionPlan {
   readonly image: PaddedImage;
   readonly kernel: readonly [height: number, width: number];
   readonly strides: readonly [number, number];
+  /** Distance of the pixels that a kernel takes, down and across. */
+  readonly dilation: readonly [number, number];
   /** Size of the output before pooling. */
   readonly output: readonly [height: number, width: number];
   readonly outputChannels: number;
@@ -45,7 +47,10 @@ export interface ConvolutionPlan {
 }
 
 /** The map of windows that are not all zero, for `emitConvolution`. */
-export const windowMap = ({ image, kernel }: ConvolutionPlan): WindowMap => ({ ...image, window: kernel });
+export const windowMap = ({ image, kernel, dilation }: ConvolutionPlan): WindowMap => ({
+  ...image,
+  window: windowSize(kernel, dilation),
+});
 
 /** Bytes of the packed panels of all output channels. */
 export function panelBytes({ image, kernel, outputChannels }: ConvolutionPlan): number {
@@ -197,17 +202,29 @@ function emitTimes(e: Emitter, count: number, body: () => void): void {
   if (count > 0) e.for(e.i32(), 0, count, 1, body);
 }
 
-/** The sums of one block: for each row of the kernel one run over its contiguous values. */
+/** The sums of one block: for each row of the kernel one run over its contiguous values, where dilated one a pixel. */
 function emitBlock(e: Emitter, plan: ConvolutionPlan, sums: Sums, rowOffsets: number[], position: I32, panel: I32) {
-  const { image, kernel } = plan;
-  const runBytes = kernel[1] * image.channels * 4;
+  const { image, kernel, dilation } = plan;
+  const pixelBytes = image.channels * 4;
+  const runs = dilation[1] === 1 ? 1 : kernel[1];
+  const runBytes = (kernel[1] / runs) * pixelBytes;
   const a = e.i32(position);
   const b = e.i32(panel);
   const aEnd = e.i32();
-  e.for(e.i32(), 0, kernel[0], 1, () => {
+  const run = () => {
     local.set(aEnd, i32.add(a, runBytes));
     multiplyRun(e, { rowOffsets, aStep: 4, bStep: PANEL_BYTES }, sums, a, b, aEnd);
-    local.set(a, i32.add(a, image.width * image.channels * 4 - runBytes));
+  };
+  e.for(e.i32(), 0, kernel[0], 1, () => {
+    if (runs === 1) run();
+    else {
+      e.for(e.i32(), 0, runs, 1, () => {
+        run();
+        local.set(a, i32.add(a, dilation[1] * pixelBytes - runBytes));
+      });
+    }
+    const taken = runs === 1 ? runBytes : runs * dilation[1] * pixelBytes;
+    local.set(a, i32.add(a, dilation[0] * image.width * pixelBytes - taken));
   });
 }
 

@@ -9,6 +9,9 @@ export function windowSize(window: Shape, dilation: readonly [number, number]): 
   return [(window[0]! - 1) * dilation[0] + 1, (window[1]! - 1) * dilation[1] + 1];
 }
 
+/** Neighbouring pixels. */
+export const NEIGHBOURS = [1, 1] as const;
+
 /** Number of window positions along an axis that is `size` long with its padding. */
 function windowCount(size: number, window: number, stride: number): number {
   return Math.floor((size - window) / stride) + 1;

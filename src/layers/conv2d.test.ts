@@ -11,4 +11,6 @@ describeLayer("conv2d", {
   relu: conv2d({ filters: 3, kernelSize: 3, padding: "same", activation: "relu" }),
   softmax: conv2d({ filters: 3, kernelSize: 2, activation: "softmax" }),
   swish: conv2d({ filters: 3, kernelSize: 2, activation: "swish" }),
+  dilation: conv2d({ filters: 3, kernelSize: 2, dilationRate: [2, 3] }),
+  "dilation, same, relu": conv2d({ filters: 2, kernelSize: 3, dilationRate: 2, padding: "same", activation: "relu" }),
 });

@@ -93,6 +93,11 @@ describe("options that make no sense are refused", () => {
       () => globalMaxPooling2d({ keepdims: 1 as never }),
       "globalMaxPooling2d: keepdims must be true or false, got 1.",
     ],
+    [
+      "strides and dilation",
+      () => conv2d({ filters: 1, kernelSize: 3, strides: 2, dilationRate: 2 }),
+      "conv2d: strides and dilationRate cannot both be above 1, got strides 2x2 and dilationRate 2x2.",
+    ],
     ["half a unit", () => dense({ units: 0.5 }), "dense: units must be a positive integer, got 0.5."],
     [
       "a bias of yes",
@@ -130,7 +135,6 @@ describe("options that make no sense are refused", () => {
 
 describe("a Keras config that asks for what we do not have is refused, not ignored", () => {
   test.each([
-    ["dilation", () => conv2d.optionsOf({ name: "c", dilation_rate: [2, 2] }), /"c": dilation_rate \[2,2\]/],
     ["groups", () => conv2d.optionsOf({ name: "c", groups: 2 }), /"c": groups 2/],
     ["channels first", () => maxPooling2d.optionsOf({ name: "p", data_format: "channels_first" }), /channels_first/],
     [
