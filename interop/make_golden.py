@@ -110,6 +110,25 @@ def cases():
         "adadelta_clip", (7,), [layers.Dense(5, activation="relu"), layers.Dense(3, activation="softmax")],
         {**one_hot, "optimizer": optimizers.Adadelta(2.0, rho=0.9, epsilon=1e-4, clipvalue=0.05)}, False,
     )  # fmt: skip
+    yield (
+        "many_layers", (7, 6, 1),
+        [
+            layers.Rescaling(2.0, offset=-1.0),
+            layers.ZeroPadding2D(((1, 0), (0, 2))),
+            layers.DepthwiseConv2D(3, depth_multiplier=2),
+            layers.LeakyReLU(negative_slope=0.1),
+            layers.Conv2D(4, 2, dilation_rate=2, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(5, 2, activation="swish"),
+            layers.AveragePooling2D(2, strides=1, padding="same"),
+            layers.Reshape((-1, 1, 5)),
+            layers.ReLU(max_value=6.0),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(4),
+            layers.Softmax(),
+        ],
+        {**one_hot, "optimizer": optimizers.Adam(0.01)}, False,
+    )  # fmt: skip
 
 
 def make_case(folder, number, name, shape, body, compile_arguments, is_sparse):
