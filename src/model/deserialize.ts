@@ -74,11 +74,11 @@ function withInput(made: readonly Layer[], configs: readonly unknown[]): readonl
   return [layers.input(layers.input.optionsOf(first)), ...made];
 }
 
-/** A path without TensorFlow's output number: Keras 2 wrote `conv2d/kernel:0`. */
-const withoutOutput = (path: string) => path.replace(/:\d+$/, "");
+/** A path as Keras 3 has it: Keras 2 wrote TensorFlow's output number, `conv2d/kernel:0`, and `depthwise_kernel`. */
+const asInKeras3 = (path: string) => path.replace(/:\d+$/, "").replace(/\bdepthwise_kernel\b/, "kernel");
 
 /** The last part of a path: `sequential/conv2d/kernel` is a kernel. */
-const lastPart = (path: string) => withoutOutput(path).split("/").at(-1)!;
+const lastPart = (path: string) => asInKeras3(path).split("/").at(-1)!;
 
 function loadWeights(model: Sequential, saved: SavedModel, where: string): void {
   for (const { name, weights } of model.placed) {
@@ -164,7 +164,7 @@ const shortNames: Record<string, readonly string[]> = {
 function findSlot(state: readonly NamedTensor[], name: string, weight: string, slot: string): NamedTensor | undefined {
   const exact = state.find((tensor) => tensor.name === name);
   if (exact) return exact;
-  const flat = (path: string) => `_${withoutOutput(path).replaceAll("/", "_")}`;
+  const flat = (path: string) => `_${asInKeras3(path).replaceAll("/", "_")}`;
   const endings = [slot, ...(shortNames[slot] ?? [])].flatMap((short) => [
     flat(`${weight}/${short}`),
     flat(`${short}/${weight}`),
