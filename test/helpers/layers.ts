@@ -48,8 +48,14 @@ export function describeLayer(factory: string, cases: Readonly<Record<string, La
     const layerCase = { layer, golden: golden[name]! };
     test("has the output shape of Keras", () => expectOutputShape(layerCase));
     test("has the config of Keras", () => expect(plainConfig(layer.getConfig())).toEqual(layerCase.golden.config));
-    test("computes what Keras computes", () => expectValues(layerCase));
-    // One training with one thread for all three: to compile takes longer than to compute.
+    // One inference and one training with one thread for all that ask: to compile takes longer than to compute.
+    let inferred: ReturnType<typeof inference> | undefined;
+    const onceInferred = () => {
+      inferred ??= inference(layerCase);
+      return inferred;
+    };
+    test("computes what Keras computes", async () => expectValues(await onceInferred(), layerCase));
+    test("is saved and loaded", async () => expectSavedAndLoaded(await onceInferred(), layerCase));
     let single: ReturnType<typeof trainedStep> | undefined;
     const onOneThread = () => {
       single ??= trainedStep(layerCase, 1);
@@ -60,7 +66,6 @@ export function describeLayer(factory: string, cases: Readonly<Record<string, La
     }
     test("has the loss's slopes for gradients", async () => expectNumericGradients(await onOneThread(), layerCase));
     test("gives the same bits with 1 and 2 threads", async () => expectSameStep(await onOneThread(), layerCase));
-    test("is saved and loaded", () => expectSavedAndLoaded(layerCase));
   });
 }
 
@@ -133,11 +138,17 @@ function expectNear(found: ArrayLike<number>, expected: readonly number[], what:
   }
 }
 
-async function expectValues(layerCase: LayerCase): Promise<void> {
-  const { input, output, values } = layerCase.golden;
-  const found = await networkAround(layerCase, false).predict(samplesOf(input).x, { threads: 1 });
-  expect(found.shape).toEqual([BATCH, ...output]);
-  expectNear(found.data, values, "output");
+/** The outputs of the layer, without what makes classes of them. */
+async function inference(layerCase: LayerCase) {
+  const model = networkAround(layerCase, false);
+  return { model, outputs: await model.predict(samplesOf(layerCase.golden.input).x, { threads: 1 }) };
+}
+
+type Inference = Awaited<ReturnType<typeof inference>>;
+
+function expectValues({ outputs }: Inference, { golden }: LayerCase): void {
+  expect(outputs.shape).toEqual([BATCH, ...golden.output]);
+  expectNear(outputs.data, golden.values, "output");
 }
 
 /** One step of plain gradient descent with rate 1, which tells the gradient: weights before less weights after. */
@@ -205,13 +216,11 @@ async function expectNumericGradients(step: Step, { golden }: LayerCase): Promis
 }
 
 /** The file gives back a layer with the same config, and a model with the same outputs. */
-async function expectSavedAndLoaded(layerCase: LayerCase): Promise<void> {
-  const model = networkAround(layerCase);
+async function expectSavedAndLoaded({ model, outputs }: Inference, { golden }: LayerCase): Promise<void> {
   const loaded = await loadModel(await model.toBytes());
   const configs = ({ placed }: Sequential) => placed.map(({ name, layer }) => ({ name, config: layer.getConfig() }));
   expect(configs(loaded)).toEqual(configs(model));
-  const { x } = samplesOf(layerCase.golden.input);
-  expect(await loaded.predict(x, { threads: 1 })).toEqual(await model.predict(x, { threads: 1 }));
+  expect(await loaded.predict(samplesOf(golden.input).x, { threads: 1 })).toEqual(outputs);
 }
 
 /** A step, and inference after it, leave the same bits whatever the number of threads. */
