@@ -1,12 +1,13 @@
 /** The public API: everything that `lenet` exports, and the only place that says so. */
 export { type DType, NDArray } from "./array.ts";
+export * as callbacks from "./callbacks/index.ts";
 export * as datasets from "./datasets/index.ts";
 export { toCategorical } from "./datasets/one-hot.ts";
 export { InternalError, UserError } from "./errors.ts";
 export * as layers from "./layers/index.ts";
 export type { Layer } from "./layers/layer.ts";
 export * as losses from "./losses.ts";
-export type { Callback, History, Logs } from "./model/callbacks.ts";
+export type { Callback, History, Logs, TrainedModel } from "./model/callbacks.ts";
 export { loadModel } from "./model/load.ts";
 export type {
   CompileOptions,

@@ -2,8 +2,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { loadModel, optimizers, type Profile, type Sequential } from "../index.ts";
-import { CsvLog } from "./csv-log.ts";
+import { callbacks, loadModel, optimizers, type Profile, type Sequential } from "../index.ts";
 import { isClassFolder, loadData, type Samples, samplesFor } from "./data.ts";
 import { EXIT_DONE, EXIT_INTERRUPTED } from "./exit-codes.ts";
 import { checkModelName, checkWritable, isSameFile } from "./files.ts";
@@ -17,6 +16,10 @@ const write = (text: string) => void process.stdout.write(text);
 
 /** Writes a line to standard error. In a terminal the progress line stands where it would begin. */
 const warn = (line: string) => void process.stderr.write(`${process.stderr.isTTY ? "\n" : ""}${line}\n`);
+
+/** What was trained is worth more than its log. */
+const warnOfLog = ({ message }: Error) =>
+  warn(`lenet: --log: ${message.replace(/\.$/, "")}; training goes on without a log.`);
 
 /** The log is written over what has its name, so this must not be anything else that the command needs. */
 function checkLog(log: string, { out, model, data }: TrainOptions): void {
@@ -107,7 +110,6 @@ async function fitModel(run: Run, options: TrainOptions, interrupt: Interrupt): 
   const { epochs, batchSize, stepsPerEpoch, threads, seed, shuffle, profile = false } = options;
   const whole = Math.ceil(train.x.length / batchSize);
   const reporter = createReporter(options, Math.min(stepsPerEpoch ?? whole, whole));
-  const log = options.log === undefined ? undefined : new CsvLog(options.log, warn);
   try {
     const history = await model.fit(train.x, train.y, {
       batchSize,
@@ -123,11 +125,9 @@ async function fitModel(run: Run, options: TrainOptions, interrupt: Interrupt): 
         {
           onEpochBegin: (epoch) => reporter.epochBegin(epoch + 1),
           onBatchEnd: (batch, logs) => reporter.batchEnd(batch + 1, logs),
-          onEpochEnd: (epoch, logs) => {
-            reporter.epochEnd(logs);
-            log?.append(epoch, logs);
-          },
+          onEpochEnd: (_, logs) => reporter.epochEnd(logs),
         },
+        ...(options.log === undefined ? [] : [callbacks.csvLogger({ filename: options.log, onError: warnOfLog })]),
       ],
     });
     return history.profile;

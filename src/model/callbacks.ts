@@ -1,17 +1,34 @@
 /** Callbacks and history. https://keras.io/api/callbacks/ */
-
+import type { NDArray } from "../array.ts";
+import type { Optimizer } from "../optimizers/index.ts";
 import type { Profile } from "./profile.ts";
 
 /** Named values: loss, accuracy, val_loss … */
 export type Logs = Record<string, number>;
 
+/** The model that is trained, as far as callbacks need it. */
+export interface TrainedModel {
+  /** Set it to end training after the step that is under way. */
+  stopTraining: boolean;
+  /** Its learning rate may be changed at any time. */
+  readonly optimizer: Optimizer | undefined;
+  getWeights(): NDArray[];
+  setWeights(weights: readonly NDArray[]): void;
+  save(path: string): Promise<void>;
+  saveWeights?(path: string): Promise<void>;
+}
+
 /** What training tells on its way; each is awaited before training goes on. */
 export interface Callback {
+  /** A loss that is not a number ends training quietly, where it otherwise fails. */
+  readonly toleratesNaN?: boolean;
+  /** Called before training begins. */
+  setModel?(model: TrainedModel): void;
   onTrainBegin?(): void | Promise<void>;
   onTrainEnd?(): void | Promise<void>;
   /** Epochs are counted from 0. */
   onEpochBegin?(epoch: number): void | Promise<void>;
-  /** Means over the epoch; with validation data also their val_ twins. */
+  /** Means over the epoch; with validation data also their val_ twins. What is added to the logs is in the history too. */
   onEpochEnd?(epoch: number, logs: Logs): void | Promise<void>;
   /** Steps are counted from 0 in each epoch. */
   onBatchBegin?(batch: number): void | Promise<void>;

@@ -2,10 +2,10 @@
 import type { InputTensors } from "../compiler/network.ts";
 import { UserError } from "../errors.ts";
 import { elementsOf, type Tensor } from "../kernels/op.ts";
-import { permutation } from "../random.ts";
 import { yieldToEventLoop } from "../runtime/host.ts";
-import type { Callback, History, Logs } from "./callbacks.ts";
-import { type Batch, type BatchTensors, copyBatch, copyInputs, type Samples } from "./data.ts";
+import type { Source, Step } from "./batches.ts";
+import type { Callback, History, Logs, TrainedModel } from "./callbacks.ts";
+import { type BatchTensors, copyBatch, copyInputs, type Samples } from "./data.ts";
 import type { Session } from "./session.ts";
 
 /** The event loop has its turn at least this often, in milliseconds, so that timers and signals are not kept waiting. */
@@ -20,21 +20,24 @@ export interface Steps extends BatchTensors {
   readonly results: Tensor;
   /** Names of the results: loss, then the metrics. */
   readonly names: readonly string[];
+  /** Sees to it that batches of so many samples can be run. */
+  reserve(count: number): void;
   /** Writes the scalars and the number of the coming update. */
   beforeUpdate(session: Session): void;
   /** Counts the update. */
   afterUpdate(): void;
 }
 
+type AnySteps = Iterable<Step> | AsyncIterable<Step>;
+
 export interface Plan {
-  readonly batchSize: number;
   readonly epochs: number;
   readonly initialEpoch: number;
-  readonly shuffle: boolean;
-  readonly seed: number;
-  /** Fewer steps an epoch than the data has. */
-  readonly stepsPerEpoch: number | undefined;
-  readonly validation: Samples | undefined;
+  /** Gives the steps of a validation, where there is one. */
+  readonly validation: (() => AnySteps) | undefined;
+  /** Epochs from validation to validation. */
+  readonly validationFreq: number;
+  readonly model: TrainedModel;
   readonly callbacks: readonly Callback[];
   readonly signal: AbortSignal | undefined;
   /** Asked after each step and epoch: true ends training. */
@@ -70,36 +73,6 @@ class Means {
   }
 }
 
-/**
- * The way through the data, pass after pass, each in an order of its own where they are shuffled. With `stepsPerEpoch` an
- * epoch goes on where the one before ended, and ends early where the pass does, as in Keras
- * (keras/src/trainers/epoch_iterator.py).
- */
-class Course {
-  readonly #count: number;
-  readonly #plan: Plan;
-  #start = 0;
-  #order: Uint32Array | undefined;
-
-  constructor(count: number, plan: Plan) {
-    this.#count = count;
-    this.#plan = plan;
-  }
-
-  /** The batches of an epoch; the order of a pass is that of the epoch which begins it. */
-  *epoch(epoch: number): Iterable<Batch> {
-    const { batchSize, stepsPerEpoch = Number.POSITIVE_INFINITY, shuffle, seed } = this.#plan;
-    if (this.#start === 0 && shuffle) this.#order = permutation(this.#count, seed, epoch);
-    for (let step = 0; step < stepsPerEpoch && this.#start < this.#count; step++) {
-      const start = this.#start;
-      const count = Math.min(batchSize, this.#count - start);
-      this.#start += count;
-      yield { start, count, order: this.#order };
-    }
-    if (this.#start >= this.#count) this.#start = 0;
-  }
-}
-
 /** When the event loop last had its turn: one time for all loops, of which each may be short. */
 let lastTurn = 0;
 
@@ -111,7 +84,8 @@ async function turn(): Promise<void> {
 }
 
 /** One update on a batch; returns the sums of the results. */
-export async function trainStep(steps: Steps, samples: Samples, batch: Batch): Promise<Float32Array> {
+export async function trainStep(steps: Steps, { samples, batch }: Step): Promise<Float32Array> {
+  steps.reserve(batch.count);
   return steps.use(async (session) => {
     copyBatch(session, steps, samples, batch);
     steps.beforeUpdate(session);
@@ -121,39 +95,43 @@ export async function trainStep(steps: Steps, samples: Samples, batch: Batch): P
   });
 }
 
-export async function trainingLoop(steps: Steps, samples: Samples, plan: Plan): Promise<History> {
+export async function trainingLoop(steps: Steps, source: Source, plan: Plan): Promise<History> {
   const history: History = { epoch: [], history: {} };
-  const course = new Course(samples.count, plan);
+  for (const callback of plan.callbacks) callback.setModel?.(plan.model);
   for (const callback of plan.callbacks) await callback.onTrainBegin?.();
   for (let epoch = plan.initialEpoch; epoch < plan.epochs && !plan.isStopped(); epoch++) {
     for (const callback of plan.callbacks) await callback.onEpochBegin?.(epoch);
-    const logs = await trainEpoch(steps, samples, plan, epoch, course);
-    if (plan.validation) {
-      const { batchSize, signal } = plan;
-      Object.assign(logs, await evaluationLoop(steps, plan.validation, { batchSize, signal, prefix: "val_" }));
+    const logs = await trainEpoch(steps, source, plan, epoch);
+    if (plan.validation && (epoch + 1) % plan.validationFreq === 0) {
+      Object.assign(logs, await evaluationLoop(steps, plan.validation(), { signal: plan.signal, prefix: "val_" }));
     }
+    plan.keepGoodState();
+    for (const callback of plan.callbacks) await callback.onEpochEnd?.(epoch, logs);
     history.epoch.push(epoch);
     for (const [name, value] of Object.entries(logs)) {
       history.history[name] ??= [];
       history.history[name].push(value);
     }
-    plan.keepGoodState();
-    for (const callback of plan.callbacks) await callback.onEpochEnd?.(epoch, logs);
   }
   for (const callback of plan.callbacks) await callback.onTrainEnd?.();
   return history;
 }
 
-async function trainEpoch(steps: Steps, samples: Samples, plan: Plan, epoch: number, course: Course): Promise<Logs> {
+async function trainEpoch(steps: Steps, source: Source, plan: Plan, epoch: number): Promise<Logs> {
   const { callbacks, signal } = plan;
   const means = new Means(steps.names);
+  const tolerant = callbacks.some(({ toleratesNaN }) => toleratesNaN);
   let batch = 0;
-  for (const part of course.epoch(epoch)) {
+  for await (const step of source.epoch(epoch)) {
     signal?.throwIfAborted();
     for (const callback of callbacks) await callback.onBatchBegin?.(batch);
-    const size = part.count;
-    const sums = await trainStep(steps, samples, part);
+    const size = step.batch.count;
+    const sums = await trainStep(steps, step);
     if (!Number.isFinite(sums[0])) {
+      if (tolerant) {
+        plan.model.stopTraining = true;
+        return { loss: sums[0]! / size };
+      }
       plan.onNotANumber();
       throw notANumber(`fit: at epoch ${epoch + 1}, step ${batch + 1}, the loss`, sums[0]! / size);
     }
@@ -164,9 +142,10 @@ async function trainEpoch(steps: Steps, samples: Samples, plan: Plan, epoch: num
     if (plan.isStopped()) break;
   }
   signal?.throwIfAborted();
+  if (batch === 0) throw new UserError(`fit: there are no batches left for epoch ${epoch + 1}; give fewer epochs.`);
   // The last update comes after the last loss.
   const weight = plan.brokenWeight();
-  if (weight !== undefined) {
+  if (weight !== undefined && !tolerant) {
     plan.onNotANumber();
     throw notANumber(`fit: at the end of epoch ${epoch + 1}, a weight`, weight);
   }
@@ -180,7 +159,6 @@ export function notANumber(what: string, value: number, hint = ""): UserError {
 }
 
 interface EvaluationOptions {
-  readonly batchSize: number;
   readonly signal?: AbortSignal | undefined;
   readonly prefix?: string;
 }
@@ -188,18 +166,17 @@ interface EvaluationOptions {
 /** Means of the loss and the metrics over all samples. */
 export async function evaluationLoop(
   steps: Steps,
-  samples: Samples,
-  { batchSize, signal, prefix = "" }: EvaluationOptions,
+  source: AnySteps,
+  { signal, prefix = "" }: EvaluationOptions,
 ): Promise<Logs> {
   const means = new Means(steps.names);
-  const { count } = samples;
-  for (let start = 0; start < count; start += batchSize) {
+  for await (const { samples, batch } of source) {
     signal?.throwIfAborted();
-    const size = Math.min(batchSize, count - start);
+    steps.reserve(batch.count);
     await steps.use(async (session) => {
-      copyBatch(session, steps, samples, { start, count: size });
-      await session.run("evaluateStep", size);
-      means.add(session.view(steps.results) as Float32Array, size);
+      copyBatch(session, steps, samples, batch);
+      await session.run("evaluateStep", batch.count);
+      means.add(session.view(steps.results) as Float32Array, batch.count);
     });
     await turn();
   }

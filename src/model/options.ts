@@ -1,5 +1,14 @@
 /** What users pass to a model besides data, and its checks. */
-import { badArgument, boolean, isConfig, onlyKnown, positiveInteger, show, wholeNumber } from "../arguments.ts";
+import {
+  badArgument,
+  boolean,
+  isConfig,
+  numberIn,
+  onlyKnown,
+  positiveInteger,
+  show,
+  wholeNumber,
+} from "../arguments.ts";
 import type { NDArray } from "../array.ts";
 import { UserError } from "../errors.ts";
 import type { Layer } from "../layers/layer.ts";
@@ -73,6 +82,10 @@ export interface FitOptions extends EvaluateOptions {
   /** Decides the orders; default: the model's. The order of an epoch depends on the seed and its number alone. */
   readonly seed?: number;
   readonly validationData?: Dataset;
+  /** In place of `validationData` the last share of the samples, taken before they are shuffled; above 0 and below 1. */
+  readonly validationSplit?: number;
+  /** Epochs from validation to validation; default 1. */
+  readonly validationFreq?: number;
   readonly callbacks?: readonly Callback[];
   /** Where the loss is not a number, go back to the state after the last good epoch before failing. Default false. */
   readonly restoreOnNaN?: boolean;
@@ -100,13 +113,16 @@ export function checkModel(first: unknown, second: SequentialOptions) {
 /** Each thread has memory of its own, and more than this help no batch. */
 const MOST_THREADS = 64;
 
-const RUN_OPTIONS = ["batchSize", "threads", "signal"];
+export const RUN_OPTIONS = ["batchSize", "threads", "signal"];
 export const EVALUATE_OPTIONS = [...RUN_OPTIONS, "sampleWeight"];
 const FIT_OPTIONS = [
   ...[...EVALUATE_OPTIONS, "classWeight"],
-  ...["epochs", "initialEpoch", "stepsPerEpoch", "shuffle", "seed", "validationData", "callbacks", "restoreOnNaN"],
-  "profile",
+  ...["epochs", "initialEpoch", "stepsPerEpoch", "shuffle", "seed", "callbacks", "restoreOnNaN", "profile"],
+  ...["validationData", "validationSplit", "validationFreq"],
 ];
+
+/** What makes no sense for batches that somebody else makes. */
+const ARRAY_OPTIONS = ["batchSize", "shuffle", "sampleWeight", "classWeight", "validationSplit"];
 
 /** Checks the options that all runs have. */
 export function checkRunOptions(where: string, options: RunOptions, known: readonly string[] = RUN_OPTIONS): void {
@@ -118,14 +134,20 @@ export function checkRunOptions(where: string, options: RunOptions, known: reado
 }
 
 /** Checks `fit`'s options, and fills in what was not given. */
-export function checkFitOptions(options: FitOptions, seed: number) {
-  checkRunOptions("fit", options, FIT_OPTIONS);
-  const { stepsPerEpoch, validationData, callbacks = [] } = options;
+export function checkFitOptions(options: FitOptions, seed: number, isStream: boolean) {
+  const known = isStream ? FIT_OPTIONS.filter((name) => !ARRAY_OPTIONS.includes(name)) : FIT_OPTIONS;
+  checkRunOptions("fit", options, known);
+  const { stepsPerEpoch, validationData, validationSplit, callbacks = [] } = options;
   if (stepsPerEpoch !== undefined) positiveInteger("fit", "stepsPerEpoch", stepsPerEpoch);
   if (validationData !== undefined && !(Array.isArray(validationData) && [2, 3].includes(validationData.length))) {
     throw new UserError(
       `fit: validationData must be a pair [x, y], or [x, y, sampleWeight], got ${show(validationData)}.`,
     );
+  }
+  if (validationSplit !== undefined) {
+    const expected = "a number above 0 and below 1";
+    numberIn("fit", "validationSplit", validationSplit, { min: Number.MIN_VALUE, below: 1, expected });
+    if (validationData) throw new UserError("fit: give validationData or validationSplit, not both.");
   }
   if (!(Array.isArray(callbacks) && callbacks.every((callback) => typeof callback === "object" && callback))) {
     throw badArgument("fit", "callbacks", "an array of objects", callbacks);
@@ -137,10 +159,21 @@ export function checkFitOptions(options: FitOptions, seed: number) {
     shuffle: boolean("fit", "shuffle", options.shuffle ?? true),
     seed: wholeNumber("fit", "seed", options.seed ?? seed),
     stepsPerEpoch,
+    validationSplit,
+    validationData: validationData && checkedPair(validationData),
+    validationFreq: positiveInteger("fit", "validationFreq", options.validationFreq ?? 1),
+    restoreOnNaN: boolean("fit", "restoreOnNaN", options.restoreOnNaN ?? false),
+    /** The options of the run itself. */
+    run: options as RunOptions,
     profile: boolean("fit", "profile", options.profile ?? false),
     callbacks,
     signal: options.signal,
   };
+}
+
+/** The arguments that samples are checked by. */
+function checkedPair([x, y, sampleWeight]: Dataset) {
+  return [x, y, sampleWeight && { sampleWeight }] as const;
 }
 
 /** Checks the number of threads; undefined where none is asked for. */

@@ -15,6 +15,7 @@ import { toMetric } from "../metrics.ts";
 import { type Optimizer, toOptimizer } from "../optimizers/index.ts";
 import { generator, seedFor } from "../random.ts";
 import { writeFileAtomic } from "../runtime/files.ts";
+import { type Batches, Course, inOrder, isBatches, type Source, Stream, split } from "./batches.ts";
 import type { History, Logs } from "./callbacks.ts";
 import { checkInputs, checkLengths, checkTargets, type Samples } from "./data.ts";
 import { evaluationLoop, notANumber, predictionLoop, type Steps, trainingLoop, trainStep } from "./fit.ts";
@@ -28,6 +29,7 @@ import {
   EVALUATE_OPTIONS,
   type EvaluateOptions,
   type FitOptions,
+  RUN_OPTIONS,
   type RunOptions,
   type SequentialOptions,
 } from "./options.ts";
@@ -234,7 +236,7 @@ export class Sequential {
 
   async #steps(where: string, options: RunOptions, samples: number, profile = false): Promise<Steps> {
     const { optimizer, metrics, targets, weights, scalars, step, results } = this.#compiled(where);
-    const batchSize = Math.min(positiveInteger(where, "batchSize", options.batchSize ?? 32), samples);
+    let batchSize = Math.min(positiveInteger(where, "batchSize", options.batchSize ?? 32), samples);
     const threads = checkThreads(where, options.threads);
     const request = () => ({ network: this.#network().training!, batchSize, threads, profile });
     options.signal?.throwIfAborted();
@@ -247,6 +249,9 @@ export class Sequential {
       weights,
       results,
       names: ["loss", ...metrics.map(({ name }) => name)],
+      reserve: (count) => {
+        batchSize = Math.max(batchSize, count);
+      },
       beforeUpdate: (session) => {
         session.view(scalars).set(optimizer.stepScalars());
         session.view(step)[0] = optimizer.iterations;
@@ -275,27 +280,52 @@ export class Sequential {
    * @returns the means of loss and metrics of each epoch
    * @throws UserError for data or options that do not fit, before anything is trained, or for a loss that is not a number
    */
-  async fit(x: NDArray, y: NDArray, options: FitOptions = {}): Promise<History> {
-    const plan = checkFitOptions(options, this.#seed);
-    const samples = this.#samples("fit", x, y, options);
-    const [vx, vy, sampleWeight] = options.validationData ?? [];
-    const validation = vx && this.#samples("fit: validationData", vx, vy!, sampleWeight && { sampleWeight });
-    return this.#running(() => this.#fit(samples, validation, plan, options));
+  fit(x: NDArray, y: NDArray, options?: FitOptions): Promise<History>;
+  /**
+   * The same on batches [x, y] or [x, y, sampleWeight] that are made while they are used; their sizes are their own. With
+   * `stepsPerEpoch` an epoch is the next so many of them, else all.
+   */
+  fit(batches: Batches, options?: FitOptions): Promise<History>;
+  async fit(x: NDArray | Batches, y?: NDArray | FitOptions, last?: FitOptions): Promise<History> {
+    const given = isBatches(x, y) ? x : undefined;
+    const options = (given ? y : last) as FitOptions | undefined;
+    const plan = checkFitOptions(options ?? {}, this.#seed, given !== undefined);
+    this.#compiled("fit");
+    const { validationSplit, validationData } = plan;
+    if (given) {
+      const source = new Stream(given, (batch) => this.#batch("fit", batch), plan.stepsPerEpoch);
+      const validation = validationData && this.#samples("fit: validationData", ...validationData);
+      return this.#running(() => this.#fit({ source, largest: 1 }, validation, plan));
+    }
+    const samples = this.#samples("fit", x as NDArray, y as NDArray, options);
+    const parted = validationSplit ? split("fit", samples, validationSplit) : undefined;
+    const own = parted?.[0] ?? samples;
+    const validation = parted?.[1] ?? (validationData && this.#samples("fit: validationData", ...validationData));
+    return this.#running(() => this.#fit({ source: new Course(own, plan), largest: own.count }, validation, plan));
+  }
+
+  /** A batch that somebody else gives. */
+  #batch(where: string, batch: unknown): Samples {
+    if (!Array.isArray(batch) || ![2, 3].includes(batch.length)) {
+      throw new UserError(`${where}: a batch must be [x, y] or [x, y, sampleWeight], got ${show(batch)}.`);
+    }
+    const [x, y, sampleWeight] = batch;
+    return this.#samples(where, x, y, sampleWeight && { sampleWeight });
   }
 
   async #fit(
-    samples: Samples,
+    { source, largest }: { readonly source: Source; readonly largest: number },
     validation: Samples | undefined,
     plan: ReturnType<typeof checkFitOptions>,
-    options: FitOptions,
   ): Promise<History> {
-    const largest = Math.max(samples.count, validation?.count ?? 0);
-    const steps = await this.#steps("fit", options, largest, plan.profile);
-    let good = options.restoreOnNaN ? this.#state() : undefined;
+    const { batchSize } = plan;
+    const steps = await this.#steps("fit", plan.run, Math.max(largest, validation?.count ?? 0), plan.profile);
+    let good = plan.restoreOnNaN ? this.#state() : undefined;
     this.stopTraining = false;
-    const history = await trainingLoop(steps, samples, {
+    const history = await trainingLoop(steps, source, {
       ...plan,
-      validation,
+      model: this,
+      validation: validation && (() => inOrder(validation, batchSize)),
       isStopped: () => this.stopTraining,
       keepGoodState: () => {
         if (good) good = this.#state();
@@ -337,7 +367,7 @@ export class Sequential {
     const { count } = samples;
     return this.#running(async () => {
       const steps = await this.#steps("trainOnBatch", { ...options, batchSize: count }, count);
-      const sums = await trainStep(steps, samples, { start: 0, count });
+      const sums = await trainStep(steps, { samples, batch: { start: 0, count } });
       const logs = Object.fromEntries(steps.names.map((name, i) => [name, sums[i]! / count]));
       if (!Number.isFinite(logs.loss)) {
         const hint = "the update is made, so set earlier weights or load the model again; ";
@@ -352,13 +382,24 @@ export class Sequential {
    *
    * @returns `loss`, and each metric by its name
    */
-  async evaluate(x: NDArray, y: NDArray, options: EvaluateOptions = {}): Promise<Logs> {
-    checkRunOptions("evaluate", options, EVALUATE_OPTIONS);
-    const { sampleWeight } = options;
-    const samples = this.#samples("evaluate", x, y, sampleWeight && { sampleWeight });
+  evaluate(x: NDArray, y: NDArray, options?: EvaluateOptions): Promise<Logs>;
+  /** The same over batches [x, y] or [x, y, sampleWeight]. */
+  evaluate(batches: Batches, options?: EvaluateOptions): Promise<Logs>;
+  async evaluate(x: NDArray | Batches, y?: NDArray | EvaluateOptions, last?: EvaluateOptions): Promise<Logs> {
+    const given = isBatches(x, y) ? x : undefined;
+    const options = ((given ? y : last) ?? {}) as EvaluateOptions;
+    checkRunOptions("evaluate", options, given ? RUN_OPTIONS : EVALUATE_OPTIONS);
+    const { sampleWeight, signal, batchSize = 32 } = options;
+    this.#compiled("evaluate");
+    const samples = given
+      ? undefined
+      : this.#samples("evaluate", x as NDArray, y as NDArray, sampleWeight && { sampleWeight });
     return this.#running(async () => {
-      const steps = await this.#steps("evaluate", options, samples.count);
-      return evaluationLoop(steps, samples, { batchSize: options.batchSize ?? 32, signal: options.signal });
+      const steps = await this.#steps("evaluate", options, samples?.count ?? 1);
+      const source = samples
+        ? inOrder(samples, batchSize)
+        : new Stream(given!, (batch) => this.#batch("evaluate", batch)).epoch();
+      return evaluationLoop(steps, source, { signal });
     });
   }
 

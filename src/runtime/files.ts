@@ -58,6 +58,29 @@ export async function writeFileAtomic(target: string | URL, bytes: Uint8Array): 
   }
 }
 
+/** Adds text to the end of a file, or begins it anew. @throws UserError where it cannot be written. */
+export async function appendText(path: string, text: string, { anew = false } = {}): Promise<void> {
+  const fs = await fileSystem();
+  await fs.writeFile(path, text, { flag: anew ? "w" : "a" }).catch((error: unknown) => {
+    throw explain("write", path, error);
+  });
+}
+
+/** The length of a file in bytes; 0 where there is none. */
+export async function fileSize(path: string): Promise<number> {
+  const fs = await fileSystem();
+  return fs.stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
+}
+
+/** The folder that a path lies in. */
+export async function folderOf(path: string): Promise<string> {
+  const { dirname } = await import("node:path");
+  return dirname(path);
+}
+
 /** A folder inside an installed package. Rejects where the package is not installed. */
 export async function packageFolder(name: string, folder: string): Promise<string> {
   const { createRequire } = await import("node:module");

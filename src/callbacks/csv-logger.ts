@@ -1,0 +1,51 @@
+import { badArgument, boolean, onlyKnown } from "../arguments.ts";
+import type { Callback } from "../model/callbacks.ts";
+import { appendText, fileSize } from "../runtime/files.ts";
+
+export interface CsvLoggerOptions {
+  readonly filename: string;
+  /** Between the columns; default ",". */
+  readonly separator?: string;
+  /** Go on with a file that is there; default false: begin anew. */
+  readonly append?: boolean;
+  /** Told, once, when a row cannot be written; training then goes on without a log. Without it training ends. */
+  readonly onError?: (error: Error) => void;
+}
+
+/**
+ * Writes a row an epoch: `epoch`, from 0, then the values by name, as Keras does. https://keras.io/api/callbacks/csv_logger/
+ *
+ * @throws UserError for options out of range; in training, where the file cannot be written.
+ */
+export function csvLogger(options: CsvLoggerOptions): Callback {
+  const where = "csvLogger";
+  onlyKnown(where, options, ["filename", "separator", "append", "onError"]);
+  const { filename, separator = ",", onError } = options;
+  if (typeof filename !== "string" || filename === "") throw badArgument(where, "filename", "text", filename);
+  if (typeof separator !== "string") throw badArgument(where, "separator", "text", separator);
+  const append = boolean(where, "append", options.append ?? false);
+  let columns: string[] | undefined;
+  let hasHeader = false;
+  let isFull = false;
+  return {
+    async onTrainBegin() {
+      columns = undefined;
+      hasHeader = append && (await fileSize(filename)) > 0;
+      if (!hasHeader) await appendText(filename, "", { anew: true });
+    },
+    async onEpochEnd(epoch, logs) {
+      if (isFull) return;
+      columns ??= Object.keys(logs).sort();
+      const lines = [[epoch, ...columns.map((name) => logs[name] ?? "NA")]] as (string | number)[][];
+      if (!hasHeader) lines.unshift(["epoch", ...columns]);
+      hasHeader = true;
+      try {
+        await appendText(filename, lines.map((line) => `${line.join(separator)}\n`).join(""));
+      } catch (error) {
+        if (!onError) throw error;
+        isFull = true;
+        onError(error as Error);
+      }
+    },
+  };
+}
