@@ -9,6 +9,7 @@ const MAY_IMPORT = {
   "src/index.ts": {
     ours: [
       "src/model/",
+      "src/callbacks/",
       "src/layers/",
       "src/optimizers/",
       "src/losses.ts",
@@ -44,6 +45,10 @@ const MAY_IMPORT = {
       "src/random.ts",
     ],
   },
+  "src/callbacks/": {
+    ours: ["src/runtime/", "src/arguments.ts", "src/array.ts", "src/errors.ts"],
+    types: ["src/model/"],
+  },
   "src/layers/": {
     ours: ["src/initializers.ts", "src/kernels/", "src/arguments.ts", "src/array.ts", "src/errors.ts", "src/random.ts"],
     types: ["src/compiler/"],
@@ -54,7 +59,7 @@ const MAY_IMPORT = {
     types: ["src/compiler/"],
   },
   "src/metrics.ts": {
-    ours: ["src/losses.ts", "src/kernels/", "src/arguments.ts", "src/errors.ts"],
+    ours: ["src/losses.ts", "src/kernels/", "src/arguments.ts", "src/array.ts", "src/errors.ts"],
     types: ["src/compiler/"],
   },
   "src/initializers.ts": {

@@ -7,6 +7,7 @@ export { InternalError, UserError } from "./errors.ts";
 export * as layers from "./layers/index.ts";
 export type { Layer } from "./layers/layer.ts";
 export * as losses from "./losses.ts";
+export * as metrics from "./metrics.ts";
 export type { Callback, History, Logs, TrainedModel } from "./model/callbacks.ts";
 export { loadModel } from "./model/load.ts";
 export type {

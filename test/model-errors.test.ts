@@ -141,7 +141,14 @@ describe("compile", () => {
     [
       "an unknown metric",
       () => compile({ loss: "categorical_crossentropy", metrics: ["auc"] }),
-      'compile: metric "auc" is unknown; known is "accuracy".',
+      'compile: metric "auc" is unknown; known are accuracy, categorical_accuracy, sparse_categorical_accuracy, ' +
+        "binary_accuracy, top_k_categorical_accuracy, sparse_top_k_categorical_accuracy, mean_squared_error.",
+    ],
+    [
+      "a metric of other targets",
+      () => compile({ loss: "sparse_categorical_crossentropy", metrics: ["top_k_categorical_accuracy"] }),
+      "compile: metric top_k_categorical_accuracy does not fit sparse_categorical_crossentropy, which takes class " +
+        'numbers; use its sparse twin, or "accuracy".',
     ],
     ["nothing", () => compile(undefined), "compile: the options must be { loss, optimizer, metrics }, got undefined."],
     [

@@ -48,6 +48,9 @@ export class Monitor {
 
   /** Whether a value is better than another by more than `minDelta`; anything is better than none. */
   isBetter(value: number, than: number | undefined): boolean {
-    return than === undefined || this.#sign * (value - than) > this.#minDelta;
+    if (than === undefined) return true;
+    // In single precision, as Keras compares.
+    const moved = Math.fround(value - this.#sign * this.#minDelta);
+    return this.#sign * (moved - Math.fround(than)) > 0;
   }
 }

@@ -227,7 +227,7 @@ describe("refused, by name:", () => {
     [
       "an unknown metric",
       inTraining(["metrics"], [{ class_name: "AUC", config: { name: "auc" } }]),
-      'metric "auc" is unknown',
+      'metric {"class_name":"AUC","config":{"name":"auc"}} is unknown',
     ],
     ["an unknown optimizer", inTraining(["optimizer_config", "class_name"], "Lion"), 'optimizer "Lion" is unknown'],
     ["decay", inTraining(["optimizer_config", "config", "decay"], 0.1), "optimizer adam: decay 0.1 is not supported"],

@@ -8,6 +8,7 @@ import * as layers from "../layers/index.ts";
 import type { Layer, LayerType } from "../layers/layer.ts";
 import { refuseUnsupported } from "../layers/unsupported.ts";
 import { toLoss } from "../losses.ts";
+import type { Metric } from "../metrics.ts";
 import { toOptimizer } from "../optimizers/index.ts";
 import { learningRateOf } from "../optimizers/optimizer.ts";
 import type { LoadOptions } from "./options.ts";
@@ -105,7 +106,7 @@ function compileFrom(model: Sequential, config: Config, where: string): void {
   try {
     if (lossWeights) throw new UserError(`compile: loss_weights ${show(lossWeights)} is not supported.`);
     // Keras 2 has a list for each output.
-    const names = Array.isArray(metrics) ? metrics.flat(2).map(metricName) : [];
+    const names = Array.isArray(metrics) ? metrics.flat(2).map(savedMetric) : [];
     model.compile({ loss: toLoss(loss), optimizer: toOptimizer(optimizer), metrics: names });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
@@ -114,9 +115,10 @@ function compileFrom(model: Sequential, config: Config, where: string): void {
   }
 }
 
-/** Keras 2 writes a metric as an object, Keras 3 as the name that the user gave. */
-function metricName(metric: unknown): string {
-  const name = isConfig(metric) && isConfig(metric.config) ? metric.config.name : metric;
+/** Keras 2 writes every metric as an object, Keras 3 as the user gave it: "accuracy" then was chosen by the loss. */
+function savedMetric(metric: unknown): string | Metric {
+  if (!isConfig(metric) || metric.class_name !== "MeanMetricWrapper") return metric as string | Metric;
+  const { name } = isConfig(metric.config) ? metric.config : {};
   if (typeof name !== "string") throw new UserError(`compile: the saved metric ${show(metric)} is not supported.`);
   return name === "categorical_accuracy" || name === "sparse_categorical_accuracy" ? "accuracy" : name;
 }

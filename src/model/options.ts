@@ -13,6 +13,7 @@ import type { NDArray } from "../array.ts";
 import { UserError } from "../errors.ts";
 import type { Layer } from "../layers/layer.ts";
 import type { Loss } from "../losses.ts";
+import type { Metric } from "../metrics.ts";
 import type { Optimizer } from "../optimizers/index.ts";
 import { freshSeed } from "../random.ts";
 import type { Callback } from "./callbacks.ts";
@@ -47,8 +48,8 @@ export interface CompileOptions {
   readonly loss: string | Loss;
   /** Keras's name of an optimizer (default "adam"), or one of `optimizers`. */
   readonly optimizer?: string | Optimizer;
-  /** "accuracy" or nothing. */
-  readonly metrics?: readonly string[];
+  /** Keras's names of metrics, as "accuracy", or some of `metrics`. */
+  readonly metrics?: readonly (string | Metric)[];
 }
 
 /** Inputs and targets and, where samples do not all count the same, what each sample's loss is multiplied by. */

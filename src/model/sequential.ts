@@ -143,8 +143,8 @@ export class Sequential {
     const loss = toLoss(lossOption);
     const optimizer = toOptimizer(optimizerOption);
     if (!Array.isArray(names)) throw badArgument("compile", "metrics", "an array", names);
-    const metrics = names.map((name) => toMetric(name, loss));
     const target = loss.target(this.outputShape);
+    const metrics = names.map((name) => toMetric(name, loss, this.outputShape));
     if ((owners.get(optimizer) ?? this) !== this) {
       throw new UserError("compile: the optimizer belongs to another model, whose steps it counts; make a new one.");
     }

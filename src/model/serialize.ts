@@ -60,7 +60,7 @@ function trainingConfig({ compiled }: ModelState): Config {
   return {
     loss: plain ? loss.name : { class_name: loss.className, config: loss.config },
     loss_weights: null,
-    metrics: metrics.map(({ name }) => name),
+    metrics: metrics.map(({ saved }) => saved),
     weighted_metrics: null,
     run_eagerly: false,
     steps_per_execution: 1,

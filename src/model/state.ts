@@ -2,7 +2,7 @@
 import type { Shape, Tensor } from "../kernels/op.ts";
 import type { Layer } from "../layers/layer.ts";
 import type { Loss } from "../losses.ts";
-import type { Metric } from "../metrics.ts";
+import type { PlacedMetric } from "../metrics.ts";
 import type { Optimizer } from "../optimizers/index.ts";
 import type { Variables } from "./variables.ts";
 
@@ -19,7 +19,7 @@ export interface PlacedLayer {
 export interface Compiled {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
-  readonly metrics: readonly Metric[];
+  readonly metrics: readonly PlacedMetric[];
   /** For each weight, in order, the optimizer's state. */
   readonly slots: readonly (readonly Tensor[])[];
   readonly scalars: Tensor;

@@ -43,7 +43,7 @@ export function networkOf({ input, layers, loss, optimizer, split = false }: Net
   });
   const parameters = [...initial.keys()];
   const target = loss.target(shape);
-  const metric = toMetric("accuracy", loss);
+  const metric = toMetric("accuracy", loss, shape);
   const network = {
     ...inputTensors(input),
     output: batchTensor("output", shape),
