@@ -10,6 +10,7 @@ const MAY_IMPORT = {
     ours: [
       "src/model/",
       "src/callbacks/",
+      "src/classification.ts",
       "src/layers/",
       "src/optimizers/",
       "src/losses.ts",
@@ -45,6 +46,7 @@ const MAY_IMPORT = {
       "src/random.ts",
     ],
   },
+  "src/classification.ts": { ours: ["src/arguments.ts", "src/array.ts", "src/errors.ts"] },
   "src/callbacks/": {
     ours: ["src/runtime/", "src/arguments.ts", "src/array.ts", "src/errors.ts"],
     types: ["src/model/"],

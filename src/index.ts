@@ -1,6 +1,7 @@
 /** The public API: everything that `lenet` exports, and the only place that says so. */
 export { type DType, NDArray } from "./array.ts";
 export * as callbacks from "./callbacks/index.ts";
+export { type ClassScore, classScores, confusionMatrix, toLabels } from "./classification.ts";
 export * as datasets from "./datasets/index.ts";
 export { toCategorical } from "./datasets/one-hot.ts";
 export { InternalError, UserError } from "./errors.ts";

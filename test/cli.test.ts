@@ -211,11 +211,24 @@ describe("evaluate", () => {
     const asJson = await lenet("evaluate trained.h5 --data small --json");
     expect(asJson).toMatchObject({ exitCode: 0, stderr: "" });
     const score = JSON.parse(asJson.stdout);
-    expect(Object.keys(score)).toEqual(["test_loss", "test_accuracy"]);
+    expect(Object.keys(score)).toEqual(["test_loss", "test_accuracy", "classes", "confusion_matrix"]);
     expect(score.test_loss).toBeCloseTo(test_loss, 5);
     expect(score.test_accuracy).toBe(test_accuracy);
     const asText = await lenet("evaluate trained.h5 --data small");
-    expect(asText.stdout).toBe(`Test loss: ${score.test_loss}\nTest accuracy: ${score.test_accuracy}\n`);
+    const lines = asText.stdout.split("\n");
+    expect(lines.slice(0, 2)).toEqual([`Test loss: ${score.test_loss}`, `Test accuracy: ${score.test_accuracy}`]);
+    const right = score.confusion_matrix.reduce((sum: number, row: number[], label: number) => sum + row[label]!, 0);
+    const count = score.confusion_matrix.flat().reduce((sum: number, cell: number) => sum + cell, 0);
+    expect(right / count).toBeCloseTo(test_accuracy, 10);
+    expect(score.classes).toHaveLength(10);
+    const { precision, recall, f1, support } = score.classes[3];
+    const cells = ["3", ...[precision, recall, f1].map((share: number) => share.toFixed(4)), String(support)];
+    expect(
+      lines
+        .find((line) => line.trim().startsWith("3 "))!
+        .trim()
+        .split(/ +/),
+    ).toEqual(cells);
   });
 });
 
