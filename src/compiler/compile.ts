@@ -115,8 +115,16 @@ export function buildPrograms(network: Network): Map<Program, readonly Node[]> {
   return programs;
 }
 
-function persistentTensors({ input, inputBytes, inputDivisor, output, parameters, training }: Network): Tensor[] {
-  const own = [input, inputBytes, inputDivisor, output, ...parameters];
+function persistentTensors({
+  input,
+  inputBytes,
+  inputDivisor,
+  output,
+  parameters,
+  untrained = [],
+  training,
+}: Network): Tensor[] {
+  const own = [input, inputBytes, inputDivisor, output, ...parameters, ...untrained];
   if (!training) return own;
   const { targets, weights, scalars, step, results, slots } = training;
   return [...own, targets, ...(weights ? [weights] : []), scalars, step, results, ...slots.flat()];
@@ -169,6 +177,7 @@ function appendUpdate(
   { optimizer, slots, scalars }: Training,
   loss: LoweredLoss,
 ): void {
+  if (parameters.length === 0) return;
   const gradients = differentiate(graph, loss.differentiated, loss.gradient, parameters);
   const factors = optimizer.factors?.(graph, gradients);
   parameters.forEach((parameter, index) => {

@@ -72,6 +72,8 @@ export interface Network extends InputTensors {
   readonly output: Tensor;
   /** The trainable weights, as state tensors. */
   readonly parameters: readonly Tensor[];
+  /** The weights that no gradient changes, as state tensors: of frozen layers, and those that ops update in place. */
+  readonly untrained?: readonly Tensor[];
   /** Absent before `compile`: then there is only the `forward` program. */
   readonly training?: Training;
 }

@@ -2,7 +2,7 @@
  * What a layer is: its configuration, the shapes of its output and weights, and the ops that it lowers to. A layer holds
  * no state; the model that it is added to names it and owns its weights. Shapes leave the batch dimension out.
  */
-import { type Config, onlyKnown } from "../arguments.ts";
+import { boolean, type Config, onlyKnown } from "../arguments.ts";
 import type { Initializer } from "../initializers.ts";
 import type { GraphBuilder, Shape, Tensor } from "../kernels/op.ts";
 
@@ -11,6 +11,8 @@ export interface WeightSpec {
   readonly name: string;
   readonly shape: Shape;
   readonly initializer: Initializer;
+  /** False for a weight that is no part of the gradient descent: the layer's own ops change it. Default true. */
+  readonly trainable?: boolean;
 }
 
 export interface Layer {
@@ -18,13 +20,15 @@ export interface Layer {
   readonly className: string;
   /** The name that the user chose; else the model finds one. */
   readonly name?: string;
+  /** False for a frozen layer, whose weights training leaves as they are. Default true. */
+  readonly trainable?: boolean;
   /**
    * Shape of the output for an input of this shape.
    *
    * @throws UserError, beginning with `where`, for an input that the layer cannot take.
    */
   outputShape(input: Shape, where: string): Shape;
-  /** The trainable weights, in Keras's order. */
+  /** The weights, in Keras's order: those that are trained before the others. */
   weights(input: Shape): readonly WeightSpec[];
   /**
    * Appends the layer's ops to a graph. `step` is there in training only: the number of updates made before, state,
@@ -41,6 +45,8 @@ export interface Layer {
 export interface LayerOptions {
   /** Name of the layer, unique in its model. */
   readonly name?: string;
+  /** False freezes the layer: training leaves its weights as they are. Default true. */
+  readonly trainable?: boolean;
 }
 
 /** A factory of layers that also knows Keras's class name and how to read Keras's config. */
@@ -54,17 +60,19 @@ export interface LayerType<Options> {
 /** Makes a layer's factory. */
 export function defineLayer<Options extends LayerOptions>(
   className: string,
-  create: (options: Options) => Omit<Layer, "className" | "name">,
+  create: (options: Options) => Omit<Layer, "className" | "name" | "trainable">,
   optionsOf: (config: Config) => Options,
 ): LayerType<Options> {
   // The options that a Keras config has are all there are.
-  const known = ["name", ...Object.keys(optionsOf({}) as object)];
+  const known = ["name", "trainable", ...Object.keys(optionsOf({}) as object)];
   const where = className.replace(/^[A-Z](?=[a-z])/, (first) => first.toLowerCase()).replace(/D$/, "d");
   const factory = (options: Options = {} as Options): Layer => {
-    onlyKnown(where === "inputLayer" ? "input" : where, options, known);
+    const place = where === "inputLayer" ? "input" : where;
+    onlyKnown(place, options, known);
     return {
       className,
       ...(options.name !== undefined && { name: options.name }),
+      trainable: boolean(place, "trainable", options.trainable ?? true),
       ...create(options),
     };
   };

@@ -150,7 +150,6 @@ describe("a Keras config that asks for what we do not have is refused, not ignor
     ["a softmax of columns", () => softmax.optionsOf({ name: "s", axis: 1 }), /"s": axis 1/],
     ["many scales", () => rescaling(rescaling.optionsOf({ scale: [1, 2, 3] })), /scale must be a finite number/],
     ["half precision", () => dense.optionsOf({ name: "d", dtype: "float16" }), /"d": dtype "float16"/],
-    ["a frozen layer", () => flatten.optionsOf({ name: "f", trainable: false }), /"f": frozen/],
   ])("%s", (_, read, message) => {
     expect(read).toThrow(UserError);
     expect(read).toThrow(message);

@@ -18,7 +18,4 @@ export function refuseUnsupported(className: string, config: Config, supported: 
   if (dtype !== undefined && dtype !== null && dtype !== "float32") {
     throw new UserError(`${className} ${show(config.name)}: dtype ${show(dtype)} is not supported, only "float32".`);
   }
-  if (config.trainable === false) {
-    throw new UserError(`${className} ${show(config.name)}: frozen layers (trainable false) are not supported.`);
-  }
 }

@@ -202,7 +202,6 @@ describe("refused, by name:", () => {
       inModel(layer(2, "class_name"), { toString: 1 }),
       'is a {"toString":1}, which is not',
     ],
-    ["a frozen model", inModel(["config", "trainable"], false), 'Sequential "sequential": frozen layers'],
     ["groups", inModel(layer(1, "config", "groups"), 2), 'Conv2D "conv2d": groups 2 is not supported'],
     [
       "a regularizer",

@@ -52,7 +52,7 @@ export function fromSavedModel(saved: SavedModel, where: string, options: LoadOp
 function toLayer(entry: unknown, where: string): Layer {
   if (!isConfig(entry) || !isConfig(entry.config)) throw new UserError(`${where}: the config of a layer is damaged.`);
   const { class_name: className, config } = entry;
-  const { name } = config;
+  const { name, trainable } = config;
   const type = typeof className === "string" ? layerTypes.get(className) : undefined;
   if (!type) {
     const known = [...layerTypes.keys()].join(", ");
@@ -61,7 +61,9 @@ function toLayer(entry: unknown, where: string): Layer {
     );
   }
   const options = type.optionsOf(config);
-  const given = Object.entries({ ...options, name }).filter(([, value]) => value !== undefined);
+  const given = Object.entries({ ...options, name, trainable }).filter(
+    ([, value]) => (value ?? undefined) !== undefined,
+  );
   return type(Object.fromEntries(given));
 }
 
@@ -135,7 +137,9 @@ function loadOptimizer(model: Sequential, saved: SavedModel, where: string): voi
   // A file saved before the first step may have no slots.
   const isEmpty = weights.every((tensor) => tensor === rate);
   if (isEmpty && iterations === 0) return;
-  const placed = model.placed.flatMap(({ name, weights }) => weights.map((weight) => `${name}/${weight.name}`));
+  const placed = model.placed.flatMap(({ name, weights }) =>
+    weights.filter(({ trainable }) => trainable).map((weight) => `${name}/${weight.name}`),
+  );
   slots.forEach((tensors, index) => {
     tensors.forEach((tensor, slot) => {
       const found = findSlot(weights, tensor.name, placed[index]!, optimizer.slotNames[slot]!);

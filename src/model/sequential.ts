@@ -77,7 +77,7 @@ export class Sequential {
       const tensor = stateTensor(`${this.name}/${name}/${spec.name}`, spec.shape);
       const random = generator(this.#seed, this.placed.length, index);
       this.variables.add(tensor, () => spec.initializer.create(spec.shape, random));
-      return { name: spec.name, tensor };
+      return { name: spec.name, tensor, trainable: layer.trainable !== false && spec.trainable !== false };
     });
     const seeded = layer.withSeed?.(seedFor(this.#seed, this.placed.length)) ?? layer;
     this.placed.push({ layer: seeded, name, inputShape, outputShape, weights });
@@ -104,8 +104,18 @@ export class Sequential {
   }
 
   /** The weights' tensors, in Keras's order. @internal */
-  get parameters(): Tensor[] {
+  get weights(): Tensor[] {
     return this.placed.flatMap(({ weights }) => weights.map(({ tensor }) => tensor));
+  }
+
+  /** Those of them that the optimizer changes. @internal */
+  get parameters(): Tensor[] {
+    return this.#weightsThatAre(true);
+  }
+
+  #weightsThatAre(trained: boolean): Tensor[] {
+    const weights = this.placed.flatMap((layer) => layer.weights);
+    return weights.filter(({ trainable }) => trainable === trained).map(({ tensor }) => tensor);
   }
 
   /** Shape of one sample that the model takes. */
@@ -202,6 +212,7 @@ export class Sequential {
       ...inputTensors(this.inputShape),
       output,
       parameters: this.parameters,
+      untrained: this.#weightsThatAre(false),
       forward: (graph, x, step) => {
         const tensors = (weights: PlacedLayer["weights"]) => weights.map(({ tensor }) => tensor);
         const lower = (value: Tensor, { layer, weights }: PlacedLayer) =>
@@ -330,7 +341,7 @@ export class Sequential {
       keepGoodState: () => {
         if (good) good = this.#state();
       },
-      brokenWeight: () => this.variables.firstNotFinite(this.parameters),
+      brokenWeight: () => this.variables.firstNotFinite(this.weights),
       onNotANumber: () => good?.restore(),
     });
     const profile = await this.variables.profile();
@@ -438,22 +449,24 @@ export class Sequential {
     // Keras counts the number of steps and, where it is a variable, the learning rate, and nothing before the first step.
     const own = this.optimizer?.schedule ? 1 : 2;
     const optimizer = this.optimizer?.iterations ? countOf(this.compiled!.slots.flat()) + own : 0;
-    print(formatSummary({ name: this.name, rows, trainable: countOf(this.parameters), optimizer }));
+    const trainable = countOf(this.parameters);
+    const nonTrainable = countOf(this.#weightsThatAre(false));
+    print(formatSummary({ name: this.name, rows, trainable, nonTrainable, optimizer }));
   }
 
   /** Copies of the weights, in Keras's order. */
   getWeights(): NDArray<"float32">[] {
-    return this.parameters.map((tensor) => new NDArray(this.variables.read(tensor), tensor.shape));
+    return this.weights.map((tensor) => new NDArray(this.variables.read(tensor), tensor.shape));
   }
 
   /** @throws UserError where the number or the shapes differ. */
   setWeights(weights: readonly NDArray[]): void {
-    const { parameters } = this;
+    const own = this.weights;
     if (!Array.isArray(weights)) throw badArgument("setWeights", "weights", "an array", weights);
-    if (weights.length !== parameters.length) {
-      throw new UserError(`setWeights: the model has ${parameters.length} weights, got ${weights.length}.`);
+    if (weights.length !== own.length) {
+      throw new UserError(`setWeights: the model has ${own.length} weights, got ${weights.length}.`);
     }
-    parameters.forEach(({ name, shape }, i) => {
+    own.forEach(({ name, shape }, i) => {
       const given = weights[i];
       if (!(given instanceof NDArray)) {
         throw new UserError(`setWeights: expected an NDArray at position ${i}, got ${show(given)}.`);
@@ -463,7 +476,7 @@ export class Sequential {
         `setWeights: ${name} has shape ${formatShape(shape)}, got ${formatShape(given.shape)} at position ${i}.`,
       );
     });
-    parameters.forEach((tensor, i) => {
+    own.forEach((tensor, i) => {
       this.variables.write(tensor, Float32Array.from(weights[i]!.data));
     });
   }

@@ -46,7 +46,7 @@ function modelConfig({ name, placed }: ModelState): Config {
     // Keras 2 refuses `trainable` of an input.
     config: {
       name,
-      ...(layer.className !== "InputLayer" && { trainable: true }),
+      ...(layer.className !== "InputLayer" && { trainable: layer.trainable ?? true }),
       dtype: "float32",
       ...layer.getConfig(),
     },

@@ -12,7 +12,14 @@ export interface PlacedLayer {
   readonly name: string;
   readonly inputShape: Shape;
   readonly outputShape: Shape;
-  readonly weights: readonly { readonly name: string; readonly tensor: Tensor }[];
+  readonly weights: readonly PlacedWeight[];
+}
+
+export interface PlacedWeight {
+  readonly name: string;
+  readonly tensor: Tensor;
+  /** Whether the optimizer changes it. */
+  readonly trainable: boolean;
 }
 
 /** What `compile` decides. */

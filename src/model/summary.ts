@@ -12,6 +12,8 @@ export interface SummaryCounts {
   readonly name: string;
   readonly rows: readonly SummaryRow[];
   readonly trainable: number;
+  /** Weights that are not trained. */
+  readonly nonTrainable?: number;
   /** Numbers that the optimizer keeps; absent before training. */
   readonly optimizer?: number;
 }
@@ -20,7 +22,7 @@ export interface SummaryCounts {
 const widths = [33, 24, 15];
 
 /** The table, as `model.summary()` of Keras 3 prints it. */
-export function formatSummary({ name, rows, trainable, optimizer = 0 }: SummaryCounts): string {
+export function formatSummary({ name, rows, trainable, nonTrainable = 0, optimizer = 0 }: SummaryCounts): string {
   const line = (left: string, between: string, right: string, dash: string) =>
     left + widths.map((width) => dash.repeat(width)).join(between) + right;
   const row = (cells: readonly (readonly string[])[], bar: string) =>
@@ -32,7 +34,7 @@ export function formatSummary({ name, rows, trainable, optimizer = 0 }: SummaryC
     const texts = [`${layer} (${className})`, formatShape([null, ...outputShape]), parameters.toLocaleString("en-US")];
     return row(texts.map(wrap), "│");
   });
-  const total = trainable + optimizer;
+  const total = trainable + nonTrainable + optimizer;
   return [
     `Model: "${name}"`,
     line("┏", "┳", "┓", "━"),
@@ -42,7 +44,7 @@ export function formatSummary({ name, rows, trainable, optimizer = 0 }: SummaryC
     line("└", "┴", "┘", "─"),
     ` Total params: ${count(total)}`,
     ` Trainable params: ${count(trainable)}`,
-    ` Non-trainable params: ${count(0)}`,
+    ` Non-trainable params: ${count(nonTrainable)}`,
     ...(optimizer > 0 ? [` Optimizer params: ${count(optimizer)}`] : []),
   ].join("\n");
 }
