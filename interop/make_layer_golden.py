@@ -115,6 +115,13 @@ def cases():
         "two numbers": (layers.ZeroPadding2D((0, 2)), (3, 2, 2)),
         "four numbers": (layers.ZeroPadding2D(((1, 0), (0, 3))), (3, 2, 2)),
     }
+    yield "batchNormalization", {
+        "image": (layers.BatchNormalization(), (4, 3, 5)),
+        "vector": (layers.BatchNormalization(axis=1, epsilon=0.1), (6,)),
+        "no gamma": (layers.BatchNormalization(axis=3, scale=False), (3, 3, 2)),
+        "no beta": (layers.BatchNormalization(center=False, momentum=0.5), (3, 3, 2)),
+        "neither": (layers.BatchNormalization(center=False, scale=False), (5,)),
+    }
     yield "depthwiseConv2d", {
         "plain": (layers.DepthwiseConv2D(3), IMAGE),
         "same": (layers.DepthwiseConv2D((2, 3), padding="same", activation="relu6"), IMAGE),
@@ -149,6 +156,8 @@ def plain_config(value):
     if not isinstance(value, dict):
         return list(value) if isinstance(value, tuple) else value
     skipped = {"name", "trainable", "dtype", "module", "registered_name", "build_config"}
+    # At their defaults, and refused by Kerases that do not have them yet.
+    skipped |= {"renorm", "renorm_momentum", "synchronized"}
     return {key: plain_config(item) for key, item in value.items() if key not in skipped and item is not None}
 
 

@@ -1,6 +1,7 @@
 /** The layers: this list is what users call, and what a saved model's class names are looked up in. */
 export { activation } from "./activation.ts";
 export { averagePooling2d } from "./average-pooling2d.ts";
+export { batchNormalization } from "./batch-normalization.ts";
 export { conv2d } from "./conv2d.ts";
 export { dense } from "./dense.ts";
 export { depthwiseConv2d } from "./depthwise-conv2d.ts";

@@ -7,7 +7,6 @@ import {
   conv2d,
   dense,
   dropout,
-  flatten,
   globalMaxPooling2d,
   input,
   maxPooling2d,

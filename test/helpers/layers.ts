@@ -194,7 +194,7 @@ async function expectNumericGradients(step: Step, { golden }: LayerCase): Promis
   let largest = 0;
   const parameters = model.parameters.slice(0, -2);
   for (const [index, { data }] of before.entries()) {
-    if (!parameters.includes(model.parameters[index]!)) continue;
+    if (!parameters.includes(model.weights[index]!)) continue;
     for (let i = 0; i < data.length; i++) {
       const held = data[i]!;
       const gradient = held - after[index]!.data[i]!;
