@@ -23,3 +23,4 @@ export type {
 export type { KernelProfile, Profile } from "./model/profile.ts";
 export { Sequential } from "./model/sequential.ts";
 export * as optimizers from "./optimizers/index.ts";
+export * as regularizers from "./regularizers.ts";

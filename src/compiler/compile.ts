@@ -8,6 +8,7 @@ import type { Node, Op, Operand, Shape, Tensor } from "../kernels/op.ts";
 import { isUpdate } from "../kernels/parameter-update.ts";
 import { scaleSamples } from "../kernels/scale-samples.ts";
 import { sumSamples } from "../kernels/sum-samples.ts";
+import { addPenalty, addPenaltyGradient, penaltySums } from "../kernels/weight-penalty.ts";
 import { COUNTERS, type HostFeatures, type Scratch } from "../wasm/emitter.ts";
 import { differentiate } from "./differentiate.ts";
 import { emitModule, kernelsOf } from "./emit.ts";
@@ -153,11 +154,13 @@ function withOutput(node: Node, from: Tensor, to: Tensor): Node {
 function buildStep(network: Network, training: Training, update: boolean): readonly Node[] {
   const graph = graphOf(network);
   const output = network.forward(graph, network.input, update ? training.step : undefined);
+  const penalties = [...(network.penalties ?? [])].map(([weight, own]) => graph.apply(penaltySums, own, weight));
   const loss = weighted(graph, training, training.loss(graph, output, training.targets));
   const metrics = training.metrics.map((metric) => metric(graph, output, training.targets));
   [loss.perSample, ...metrics].forEach((values, index) => {
     graph.apply(sumSamples, { index }, values, training.results);
   });
+  for (const sums of penalties) graph.applyAll(addPenalty, {}, sums, training.results);
   const kept = new Set([output, loss.differentiated, loss.gradient]);
   graph.nodes.splice(0, graph.nodes.length, ...findSparseInputs(fuse(graph.nodes, kept)));
   if (update) appendUpdate(graph, network, training, loss);
@@ -173,12 +176,16 @@ function weighted(graph: Graph, { weights }: Training, loss: LoweredLoss): Lower
 
 function appendUpdate(
   graph: Graph,
-  { parameters }: Network,
+  { parameters, penalties }: Network,
   { optimizer, slots, scalars }: Training,
   loss: LoweredLoss,
 ): void {
   if (parameters.length === 0) return;
-  const gradients = differentiate(graph, loss.differentiated, loss.gradient, parameters);
+  const plain = differentiate(graph, loss.differentiated, loss.gradient, parameters);
+  const gradients = plain.map((gradient, index) => {
+    const penalty = penalties?.get(parameters[index]!);
+    return penalty ? graph.apply(addPenaltyGradient, penalty, gradient, parameters[index]!) : gradient;
+  });
   const factors = optimizer.factors?.(graph, gradients);
   parameters.forEach((parameter, index) => {
     const factor = factors && { factors, index };

@@ -1,5 +1,6 @@
 /** What the model hands to the compiler: the forward pass, and what training adds to it. Data and functions, no state. */
 import type { GraphBuilder, Tensor } from "../kernels/op.ts";
+import type { Penalty } from "../kernels/weight-penalty.ts";
 
 /** A loss as ops: the value that is reported, and the gradient that training starts from. */
 export interface LoweredLoss {
@@ -74,6 +75,8 @@ export interface Network extends InputTensors {
   readonly parameters: readonly Tensor[];
   /** The weights that no gradient changes, as state tensors: of frozen layers, and those that ops update in place. */
   readonly untrained?: readonly Tensor[];
+  /** What the loss has for weights, among `parameters`. */
+  readonly penalties?: ReadonlyMap<Tensor, Penalty>;
   /** Absent before `compile`: then there is only the `forward` program. */
   readonly training?: Training;
 }

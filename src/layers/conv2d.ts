@@ -2,6 +2,7 @@ import { boolean, type Config, positiveInteger } from "../arguments.ts";
 import { type InitializerOption, initializerConfig, toInitializer } from "../initializers.ts";
 import { biasAdd } from "../kernels/bias-add.ts";
 import { conv2d as conv2dOp } from "../kernels/conv2d.ts";
+import { type RegularizerOption, regularizerConfig, toRegularizer } from "../regularizers.ts";
 import { type ActivationName, applyActivation, toActivation } from "./activation-functions.ts";
 import { type ConvolutionOptions, toWindows } from "./convolution.ts";
 import { defineLayer, type LayerOptions } from "./layer.ts";
@@ -17,6 +18,10 @@ export interface Conv2dOptions extends LayerOptions, ConvolutionOptions {
   readonly kernelInitializer?: InitializerOption;
   /** Default "zeros". */
   readonly biasInitializer?: InitializerOption;
+  /** Penalty on the kernel, added to the loss; default none. */
+  readonly kernelRegularizer?: RegularizerOption;
+  /** Penalty on the bias; default none. */
+  readonly biasRegularizer?: RegularizerOption;
 }
 
 /**
@@ -37,11 +42,13 @@ export const conv2d = defineLayer<Conv2dOptions>(
     const useBias = boolean(where, "useBias", options.useBias ?? true);
     const kernel = toInitializer(where, "kernelInitializer", options.kernelInitializer ?? "glorotUniform");
     const bias = toInitializer(where, "biasInitializer", options.biasInitializer ?? "zeros");
+    const kernelPenalty = toRegularizer(where, "kernelRegularizer", options.kernelRegularizer);
+    const biasPenalty = toRegularizer(where, "biasRegularizer", options.biasRegularizer);
     return {
       outputShape: (input, place) => [...windows.outputSize(input, place), filters],
       weights: (input) => [
-        { name: "kernel", shape: [...kernelSize, input[2]!, filters], initializer: kernel },
-        ...(useBias ? [{ name: "bias", shape: [filters], initializer: bias }] : []),
+        { name: "kernel", shape: [...kernelSize, input[2]!, filters], initializer: kernel, regularizer: kernelPenalty },
+        ...(useBias ? [{ name: "bias", shape: [filters], initializer: bias, regularizer: biasPenalty }] : []),
       ],
       lower(graph, x, weights) {
         const attributes = { strides, dilation, padding: windows.padding(x.shape) };
@@ -57,6 +64,8 @@ export const conv2d = defineLayer<Conv2dOptions>(
         use_bias: useBias,
         kernel_initializer: initializerConfig(kernel),
         bias_initializer: initializerConfig(bias),
+        kernel_regularizer: regularizerConfig(kernelPenalty),
+        bias_regularizer: regularizerConfig(biasPenalty),
       }),
     };
   },
@@ -64,8 +73,6 @@ export const conv2d = defineLayer<Conv2dOptions>(
     refuseUnsupported("Conv2D", config, {
       data_format: "channels_last",
       groups: 1,
-      kernel_regularizer: null,
-      bias_regularizer: null,
       activity_regularizer: null,
       kernel_constraint: null,
       bias_constraint: null,
@@ -80,6 +87,8 @@ export const conv2d = defineLayer<Conv2dOptions>(
       useBias: config.use_bias,
       kernelInitializer: config.kernel_initializer,
       biasInitializer: config.bias_initializer,
+      kernelRegularizer: config.kernel_regularizer ?? undefined,
+      biasRegularizer: config.bias_regularizer ?? undefined,
     } as Conv2dOptions;
   },
 );

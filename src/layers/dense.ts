@@ -4,6 +4,7 @@ import { UserError } from "../errors.ts";
 import { type InitializerOption, initializerConfig, toInitializer } from "../initializers.ts";
 import { biasAdd } from "../kernels/bias-add.ts";
 import { matmul } from "../kernels/matmul.ts";
+import { type RegularizerOption, regularizerConfig, toRegularizer } from "../regularizers.ts";
 import { type ActivationName, applyActivation, toActivation } from "./activation-functions.ts";
 import { defineLayer, type LayerOptions } from "./layer.ts";
 import { refuseUnsupported } from "./unsupported.ts";
@@ -18,6 +19,10 @@ export interface DenseOptions extends LayerOptions {
   readonly kernelInitializer?: InitializerOption;
   /** Default "zeros". */
   readonly biasInitializer?: InitializerOption;
+  /** Penalty on the kernel, added to the loss; default none. */
+  readonly kernelRegularizer?: RegularizerOption;
+  /** Penalty on the bias; default none. */
+  readonly biasRegularizer?: RegularizerOption;
 }
 
 /**
@@ -35,6 +40,8 @@ export const dense = defineLayer<DenseOptions>(
     const useBias = boolean(where, "useBias", options.useBias ?? true);
     const kernel = toInitializer(where, "kernelInitializer", options.kernelInitializer ?? "glorotUniform");
     const bias = toInitializer(where, "biasInitializer", options.biasInitializer ?? "zeros");
+    const kernelPenalty = toRegularizer(where, "kernelRegularizer", options.kernelRegularizer);
+    const biasPenalty = toRegularizer(where, "biasRegularizer", options.biasRegularizer);
     return {
       outputShape(input, place) {
         if (input.length === 1) return [units];
@@ -43,8 +50,8 @@ export const dense = defineLayer<DenseOptions>(
         );
       },
       weights: (input) => [
-        { name: "kernel", shape: [input[0]!, units], initializer: kernel },
-        ...(useBias ? [{ name: "bias", shape: [units], initializer: bias }] : []),
+        { name: "kernel", shape: [input[0]!, units], initializer: kernel, regularizer: kernelPenalty },
+        ...(useBias ? [{ name: "bias", shape: [units], initializer: bias, regularizer: biasPenalty }] : []),
       ],
       lower(graph, x, weights) {
         const product = graph.apply(matmul, {}, x, weights[0]!);
@@ -57,13 +64,13 @@ export const dense = defineLayer<DenseOptions>(
         use_bias: useBias,
         kernel_initializer: initializerConfig(kernel),
         bias_initializer: initializerConfig(bias),
+        kernel_regularizer: regularizerConfig(kernelPenalty),
+        bias_regularizer: regularizerConfig(biasPenalty),
       }),
     };
   },
   (config) => {
     refuseUnsupported("Dense", config, {
-      kernel_regularizer: null,
-      bias_regularizer: null,
       activity_regularizer: null,
       kernel_constraint: null,
       bias_constraint: null,
@@ -75,6 +82,8 @@ export const dense = defineLayer<DenseOptions>(
       useBias: config.use_bias,
       kernelInitializer: config.kernel_initializer,
       biasInitializer: config.bias_initializer,
+      kernelRegularizer: config.kernel_regularizer ?? undefined,
+      biasRegularizer: config.bias_regularizer ?? undefined,
     } as DenseOptions;
   },
 );

@@ -5,6 +5,7 @@
 import { boolean, type Config, onlyKnown } from "../arguments.ts";
 import type { Initializer } from "../initializers.ts";
 import type { GraphBuilder, Shape, Tensor } from "../kernels/op.ts";
+import type { Penalty } from "../kernels/weight-penalty.ts";
 
 export interface WeightSpec {
   /** Keras's name of the weight: kernel, bias. */
@@ -13,6 +14,8 @@ export interface WeightSpec {
   readonly initializer: Initializer;
   /** False for a weight that is no part of the gradient descent: the layer's own ops change it. Default true. */
   readonly trainable?: boolean;
+  /** The penalty on the weight that the loss has, where it is trained. */
+  readonly regularizer?: Penalty | undefined;
 }
 
 export interface Layer {

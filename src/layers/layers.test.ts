@@ -137,9 +137,9 @@ describe("a Keras config that asks for what we do not have is refused, not ignor
     ["groups", () => conv2d.optionsOf({ name: "c", groups: 2 }), /"c": groups 2/],
     ["channels first", () => maxPooling2d.optionsOf({ name: "p", data_format: "channels_first" }), /channels_first/],
     [
-      "a regularizer",
-      () => dense.optionsOf({ name: "d", kernel_regularizer: { class_name: "L2" } }),
-      /"d": kernel_reg/,
+      "an activity regularizer",
+      () => dense.optionsOf({ name: "d", activity_regularizer: { class_name: "L2" } }),
+      /"d": activity_reg/,
     ],
     [
       "noise that is shared",

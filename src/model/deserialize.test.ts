@@ -205,8 +205,8 @@ describe("refused, by name:", () => {
     ["groups", inModel(layer(1, "config", "groups"), 2), 'Conv2D "conv2d": groups 2 is not supported'],
     [
       "a regularizer",
-      inModel(layer(5, "config", "kernel_regularizer"), "l2"),
-      'Dense "dense": kernel_regularizer "l2"',
+      inModel(layer(5, "config", "kernel_regularizer"), "orthogonal"),
+      'kernelRegularizer "orthogonal" is unknown; known are L1, L2, L1L2',
     ],
     ["an unknown activation", inModel(layer(5, "config", "activation"), "glu"), 'tanh, tanh_shrink, got "glu"'],
     [

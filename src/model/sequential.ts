@@ -9,6 +9,7 @@ import type { Network } from "../compiler/network.ts";
 import { UserError } from "../errors.ts";
 import { elementsOf, type Shape, type Tensor } from "../kernels/op.ts";
 import { reshape } from "../kernels/reshape.ts";
+import type { Penalty } from "../kernels/weight-penalty.ts";
 import type { Layer } from "../layers/layer.ts";
 import { toLoss } from "../losses.ts";
 import { toMetric } from "../metrics.ts";
@@ -77,7 +78,8 @@ export class Sequential {
       const tensor = stateTensor(`${this.name}/${name}/${spec.name}`, spec.shape);
       const random = generator(this.#seed, this.placed.length, index);
       this.variables.add(tensor, () => spec.initializer.create(spec.shape, random));
-      return { name: spec.name, tensor, trainable: layer.trainable !== false && spec.trainable !== false };
+      const trainable = layer.trainable !== false && spec.trainable !== false;
+      return { name: spec.name, tensor, trainable, regularizer: trainable ? spec.regularizer : undefined };
     });
     const seeded = layer.withSeed?.(seedFor(this.#seed, this.placed.length)) ?? layer;
     this.placed.push({ layer: seeded, name, inputShape, outputShape, weights });
@@ -116,6 +118,11 @@ export class Sequential {
   #weightsThatAre(trained: boolean): Tensor[] {
     const weights = this.placed.flatMap((layer) => layer.weights);
     return weights.filter(({ trainable }) => trainable === trained).map(({ tensor }) => tensor);
+  }
+
+  #penalties(): Map<Tensor, Penalty> {
+    const weights = this.placed.flatMap((layer) => layer.weights);
+    return new Map(weights.flatMap(({ tensor, regularizer }) => (regularizer ? [[tensor, regularizer]] : [])));
   }
 
   /** Shape of one sample that the model takes. */
@@ -213,6 +220,7 @@ export class Sequential {
       output,
       parameters: this.parameters,
       untrained: this.#weightsThatAre(false),
+      penalties: this.#penalties(),
       forward: (graph, x, step) => {
         const tensors = (weights: PlacedLayer["weights"]) => weights.map(({ tensor }) => tensor);
         const lower = (value: Tensor, { layer, weights }: PlacedLayer) =>

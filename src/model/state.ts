@@ -1,5 +1,6 @@
 /** What a model consists of: its layers in their places, what `compile` decided, and the values of its variables. */
 import type { Shape, Tensor } from "../kernels/op.ts";
+import type { Penalty } from "../kernels/weight-penalty.ts";
 import type { Layer } from "../layers/layer.ts";
 import type { Loss } from "../losses.ts";
 import type { PlacedMetric } from "../metrics.ts";
@@ -20,6 +21,7 @@ export interface PlacedWeight {
   readonly tensor: Tensor;
   /** Whether the optimizer changes it. */
   readonly trainable: boolean;
+  readonly regularizer: Penalty | undefined;
 }
 
 /** What `compile` decides. */

@@ -1,6 +1,7 @@
-"""Writes test/golden/normalization/: a network with batch normalization, and how real Keras trained it.
+"""Writes test/golden/networks/: networks with batch normalization and with penalties on weights, and how real Keras
+trained them.
 
-Run it only when the files shall change: `interop/.venv/bin/python interop/make_normalization_golden.py`.
+Run it only when the files shall change: `interop/.venv/bin/python interop/make_network_golden.py`.
 """
 
 import json
@@ -10,7 +11,7 @@ from quiet_keras import keras
 
 import numpy as np
 
-FOLDER = Path(__file__).parent.parent / "test" / "golden" / "normalization"
+FOLDER = Path(__file__).parent.parent / "test" / "golden" / "networks"
 
 
 def array(values):
@@ -19,7 +20,7 @@ def array(values):
     return {"shape": list(values.shape), "data": [float(str(value)) for value in values.reshape(-1)]}
 
 
-def network():
+def batch_norm():
     layers = keras.layers
     return keras.Sequential(
         [
@@ -39,10 +40,23 @@ def network():
     )
 
 
-def main():
-    keras.utils.set_random_seed(5)
+def penalties():
+    layers, regularizers = keras.layers, keras.regularizers
+    return keras.Sequential(
+        [
+            keras.Input((5, 4, 2)),
+            layers.Conv2D(3, 2, kernel_regularizer=regularizers.L1L2(0.02, 0.03), bias_regularizer="l2"),
+            layers.Flatten(),
+            layers.Dense(4, kernel_regularizer=regularizers.L2(0.05), activation="relu"),
+            layers.Dense(4, kernel_regularizer="l1", trainable=False),
+            layers.Dense(3, kernel_regularizer="l1", bias_regularizer=regularizers.L1(0.1), activation="softmax"),
+        ],
+        name="penalized",
+    )
+
+
+def write(name, model):
     random = np.random.default_rng(5)
-    model = network()
     # Not the first values, which would hide what they do.
     for weight in model.weights:
         if len(weight.shape) == 1:
@@ -51,7 +65,7 @@ def main():
     x = (random.normal(size=(11, 5, 4, 2)) * 2 + 1).astype("float32").round(2)
     y = np.eye(3, dtype="float32")[random.integers(0, 3, 11)]
     FOLDER.mkdir(exist_ok=True)
-    model.save(FOLDER / "batch_norm.h5")
+    model.save(FOLDER / f"{name}.h5")
     # Batches of 4, 4 and 3, three times over.
     before = model.predict(x, verbose=0)
     losses = []
@@ -70,7 +84,9 @@ def main():
         "afterAll": [array(weight) for weight in model.get_weights()],
         "evaluate": float(model.evaluate(x, y, batch_size=4, verbose=0)),
     }
-    (FOLDER / "batch_norm.json").write_text(json.dumps(golden) + "\n")
+    (FOLDER / f"{name}.json").write_text(json.dumps(golden) + "\n")
 
 
-main()
+for make in (batch_norm, penalties):
+    keras.utils.set_random_seed(5)
+    write(make.__name__, make())
