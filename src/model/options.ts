@@ -188,24 +188,3 @@ function checkModelName(name: unknown): string {
   if (typeof name === "string" && name !== "") return name;
   throw new UserError(`Sequential: name must be text, got ${show(name)}.`);
 }
-
-/** Checks a layer that is to follow others, and its name. */
-export function checkLayer(layer: unknown, name: string, before: readonly { readonly name: string }[]): void {
-  const isLayer = typeof layer === "object" && layer !== null && "lower" in layer;
-  if (!isLayer) throw new UserError(`Sequential: expected a layer, made by one of layers.*, got ${show(layer)}.`);
-  const { className } = layer as Layer;
-  if ((className === "InputLayer") !== (before.length === 0)) {
-    throw new UserError(
-      before.length === 0
-        ? `Sequential: the first layer must be layers.input({ shape }), got ${className}.`
-        : `Sequential: layer "${name}" is an input, which can only be the first layer.`,
-    );
-  }
-  // In files a name is a part of a path, where "." stands for nothing.
-  if (typeof name !== "string" || name === "" || name === "." || name.includes("/")) {
-    throw new UserError(`Sequential: a layer's name must be text without "/", and not ".", got ${show(name)}.`);
-  }
-  if (before.some((other) => other.name === name)) {
-    throw new UserError(`Sequential: two layers are named "${name}"; names must be unique.`);
-  }
-}

@@ -2,28 +2,23 @@
  * The model: a chain of layers with their weights, and what one does with it. The loops are in `fit.ts`, the state in
  * `variables.ts`, Keras's formats in `serialize.ts`. https://keras.io/api/models/sequential/
  */
-import { badArgument, isConfig, onlyKnown, positiveInteger, show } from "../arguments.ts";
+import { badArgument, positiveInteger, show } from "../arguments.ts";
 import { formatShape, NDArray } from "../array.ts";
-import { batchTensor, inputTensors, stateTensor } from "../compiler/graph.ts";
 import type { Network } from "../compiler/network.ts";
 import { UserError } from "../errors.ts";
 import { elementsOf, type Shape, type Tensor } from "../kernels/op.ts";
-import { reshape } from "../kernels/reshape.ts";
-import type { Penalty } from "../kernels/weight-penalty.ts";
 import type { Layer } from "../layers/layer.ts";
-import { toLoss } from "../losses.ts";
-import { toMetric } from "../metrics.ts";
-import { type Optimizer, toOptimizer } from "../optimizers/index.ts";
-import { generator, seedFor } from "../random.ts";
+import type { Optimizer } from "../optimizers/index.ts";
 import { writeFileAtomic } from "../runtime/files.ts";
 import { type Batches, Course, inOrder, isBatches, type Source, Stream, split } from "./batches.ts";
 import type { History, Logs } from "./callbacks.ts";
+import { compileModel } from "./compile-model.ts";
 import { checkInputs, checkLengths, checkTargets, type Samples } from "./data.ts";
 import { evaluationLoop, notANumber, predictionLoop, type Steps, trainingLoop, trainStep } from "./fit.ts";
+import { forwardNetwork, type TrainingNetwork, trainingNetwork } from "./networks.ts";
 import {
   type CompileOptions,
   checkFitOptions,
-  checkLayer,
   checkModel,
   checkRunOptions,
   checkThreads,
@@ -34,13 +29,11 @@ import {
   type RunOptions,
   type SequentialOptions,
 } from "./options.ts";
+import { placeLayer } from "./place-layer.ts";
 import { checkWeights, type WeightOptions } from "./sample-weights.ts";
-import type { Compiled, PlacedLayer } from "./state.ts";
-import { formatSummary } from "./summary.ts";
+import { type Compiled, type PlacedLayer, weightsOf } from "./state.ts";
+import { formatSummary, summaryOf } from "./summary.ts";
 import { Variables } from "./variables.ts";
-
-/** Whose steps an optimizer counts. */
-const owners = new WeakMap<Optimizer, Sequential>();
 
 export class Sequential {
   readonly name: string;
@@ -55,7 +48,7 @@ export class Sequential {
   readonly #seed: number;
   /** Runs that are under way. */
   #runs = 0;
-  #networks: { forward: Network; training?: Network } | undefined;
+  #networks: { readonly forward: Network; readonly training?: TrainingNetwork } | undefined;
 
   /** @throws UserError for layers that do not fit together. */
   constructor(layers?: readonly Layer[] | SequentialOptions, options: SequentialOptions = {}) {
@@ -69,20 +62,7 @@ export class Sequential {
   /** Appends a layer and creates its weights. The first layer must be an input. */
   add(layer: Layer): void {
     this.#refuseWhileFitting("add");
-    const previous = this.placed.at(-1);
-    const name = layer?.name ?? this.#freeName(String(layer?.className));
-    checkLayer(layer, name, this.placed);
-    const inputShape = previous?.outputShape ?? [];
-    const outputShape = layer.outputShape(inputShape, `layer "${name}"`);
-    const weights = layer.weights(inputShape).map((spec, index) => {
-      const tensor = stateTensor(`${this.name}/${name}/${spec.name}`, spec.shape);
-      const random = generator(this.#seed, this.placed.length, index);
-      this.variables.add(tensor, () => spec.initializer.create(spec.shape, random));
-      const trainable = layer.trainable !== false && spec.trainable !== false;
-      return { name: spec.name, tensor, trainable, regularizer: trainable ? spec.regularizer : undefined };
-    });
-    const seeded = layer.withSeed?.(seedFor(this.#seed, this.placed.length)) ?? layer;
-    this.placed.push({ layer: seeded, name, inputShape, outputShape, weights });
+    this.placed.push(placeLayer(layer, this.placed, { name: this.name, seed: this.#seed, variables: this.variables }));
     this.#forgetCompiled();
   }
 
@@ -92,37 +72,9 @@ export class Sequential {
     this.#networks = undefined;
   }
 
-  /** Keras's default name: the class in snake case, counted from the second on. */
-  #freeName(className: string): string {
-    const base = className
-      .replace(/(.)([A-Z][a-z]+)/g, "$1_$2")
-      .replace(/([a-z])([A-Z])/g, "$1_$2")
-      .toLowerCase();
-    const taken = new Set(this.placed.map(({ name }) => name));
-    for (let count = 0; ; count++) {
-      const name = count === 0 ? base : `${base}_${count}`;
-      if (!taken.has(name)) return name;
-    }
-  }
-
   /** The weights' tensors, in Keras's order. @internal */
   get weights(): Tensor[] {
-    return this.placed.flatMap(({ weights }) => weights.map(({ tensor }) => tensor));
-  }
-
-  /** Those of them that the optimizer changes. @internal */
-  get parameters(): Tensor[] {
-    return this.#weightsThatAre(true);
-  }
-
-  #weightsThatAre(trained: boolean): Tensor[] {
-    const weights = this.placed.flatMap((layer) => layer.weights);
-    return weights.filter(({ trainable }) => trainable === trained).map(({ tensor }) => tensor);
-  }
-
-  #penalties(): Map<Tensor, Penalty> {
-    const weights = this.placed.flatMap((layer) => layer.weights);
-    return new Map(weights.flatMap(({ tensor, regularizer }) => (regularizer ? [[tensor, regularizer]] : [])));
+    return weightsOf(this.placed);
   }
 
   /** Shape of one sample that the model takes. */
@@ -154,38 +106,12 @@ export class Sequential {
   compile(options: CompileOptions): void {
     this.#refuseWhileFitting("compile");
     this.#first("compile");
-    if (!isConfig(options)) throw badArgument("compile", "the options", "{ loss, optimizer, metrics }", options);
-    onlyKnown("compile", options, ["loss", "optimizer", "metrics"]);
-    const { loss: lossOption, optimizer: optimizerOption = "adam", metrics: names = [] } = options;
-    const loss = toLoss(lossOption);
-    const optimizer = toOptimizer(optimizerOption);
-    if (!Array.isArray(names)) throw badArgument("compile", "metrics", "an array", names);
-    const target = loss.target(this.outputShape);
-    const metrics = names.map((name) => toMetric(name, loss, this.outputShape));
-    if ((owners.get(optimizer) ?? this) !== this) {
-      throw new UserError("compile: the optimizer belongs to another model, whose steps it counts; make a new one.");
-    }
-    owners.set(optimizer, this);
+    const compiled = compileModel(this, options);
     this.#forgetCompiled();
-    optimizer.iterations = 0;
-    const slots = this.parameters.map((parameter) =>
-      optimizer.slotNames.map((slot) => {
-        const tensor = stateTensor(`${optimizer.name}/${parameter.name.replaceAll("/", "_")}_${slot}`, parameter.shape);
-        this.variables.add(tensor, () => new Float32Array(elementsOf(parameter.shape)));
-        return tensor;
-      }),
-    );
-    this.compiled = {
-      loss,
-      optimizer,
-      metrics,
-      slots,
-      targets: batchTensor("targets", target.shape, target.dtype),
-      weights: batchTensor("weights", []),
-      scalars: stateTensor("scalars", [optimizer.scalarCount]),
-      step: stateTensor("step", [1], "int32"),
-      results: stateTensor("results", [1 + metrics.length]),
-    };
+    this.compiled = compiled;
+    for (const slot of compiled.slots.flat()) {
+      this.variables.add(slot, () => new Float32Array(elementsOf(slot.shape)));
+    }
   }
 
   /** Between two steps of a run nothing may change that the steps were compiled from. */
@@ -211,46 +137,20 @@ export class Sequential {
     throw new UserError(`${where}: the model is not compiled; call model.compile({ loss, optimizer, metrics }) first.`);
   }
 
-  /** The network without and, once compiled, with training; one object each, so that sessions can be kept. */
-  #network(): { forward: Network; training?: Network } {
+  /** The networks of the model as it is; one object each, so that sessions can be kept. */
+  #network(): { readonly forward: Network; readonly training?: TrainingNetwork } {
     if (this.#networks) return this.#networks;
-    const output = batchTensor("output", this.outputShape);
-    const forward: Network = {
-      ...inputTensors(this.inputShape),
-      output,
-      parameters: this.parameters,
-      untrained: this.#weightsThatAre(false),
-      penalties: this.#penalties(),
-      forward: (graph, x, step) => {
-        const tensors = (weights: PlacedLayer["weights"]) => weights.map(({ tensor }) => tensor);
-        const lower = (value: Tensor, { layer, weights }: PlacedLayer) =>
-          layer.lower(graph, value, tensors(weights), step);
-        const result = this.placed.reduce(lower, x);
-        // Layers that do nothing give the input itself, but the output has a place of its own.
-        return result === x ? graph.apply(reshape, { shape: x.shape }, x) : result;
-      },
-    };
+    const forward = forwardNetwork(this.placed, this.inputShape, this.outputShape);
     const { compiled } = this;
-    if (!compiled) {
-      this.#networks = { forward };
-      return this.#networks;
-    }
-    const { loss, metrics, weights: _, ...tensors } = compiled;
-    const training = {
-      ...tensors,
-      loss: loss.lower,
-      metrics: metrics.map(({ lower }) => lower),
-    };
-    this.#networks = { forward, training: { ...forward, training } };
+    this.#networks = { forward, ...(compiled && { training: trainingNetwork(forward, compiled, false) }) };
     return this.#networks;
   }
 
-  /** From now on the programs weigh samples; until then they do without what that costs. */
+  /** From now on the programs weigh samples. */
   #weigh(): void {
     const { forward, training } = this.#network();
-    if (training!.training!.weights) return;
-    const { weights } = this.compiled!;
-    this.#networks = { forward, training: { ...training!, training: { ...training!.training!, weights } } };
+    if (training?.training.weights) return;
+    this.#networks = { forward, training: trainingNetwork(forward, this.compiled!, true) };
   }
 
   async #steps(where: string, options: RunOptions, samples: number, profile = false): Promise<Steps> {
@@ -445,21 +345,7 @@ export class Sequential {
 
   /** Keras's table of the layers, their output shapes and numbers of parameters. Prints it, unless told how. */
   summary({ print = console.log }: { readonly print?: (table: string) => void } = {}): void {
-    const countOf = (tensors: readonly Tensor[]) => tensors.reduce((sum, { shape }) => sum + elementsOf(shape), 0);
-    const rows = this.placed
-      .filter(({ layer }) => layer.className !== "InputLayer")
-      .map(({ layer, name, outputShape, weights }) => ({
-        name,
-        className: layer.className,
-        outputShape,
-        parameters: countOf(weights.map(({ tensor }) => tensor)),
-      }));
-    // Keras counts the number of steps and, where it is a variable, the learning rate, and nothing before the first step.
-    const own = this.optimizer?.schedule ? 1 : 2;
-    const optimizer = this.optimizer?.iterations ? countOf(this.compiled!.slots.flat()) + own : 0;
-    const trainable = countOf(this.parameters);
-    const nonTrainable = countOf(this.#weightsThatAre(false));
-    print(formatSummary({ name: this.name, rows, trainable, nonTrainable, optimizer }));
+    print(formatSummary(summaryOf(this)));
   }
 
   /** Copies of the weights, in Keras's order. */

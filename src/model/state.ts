@@ -46,3 +46,14 @@ export interface ModelState {
   readonly compiled: Compiled | undefined;
   readonly variables: Variables;
 }
+
+/** The weights' tensors, in Keras's order: all, or those that the optimizer changes, or the others. */
+export function weightsOf(
+  placed: readonly PlacedLayer[],
+  { trainable }: { readonly trainable?: boolean } = {},
+): Tensor[] {
+  const weights = placed.flatMap((layer) => layer.weights);
+  return weights
+    .filter((weight) => trainable === undefined || weight.trainable === trainable)
+    .map(({ tensor }) => tensor);
+}

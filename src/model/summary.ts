@@ -1,5 +1,7 @@
 /** Keras's table of a model's layers. */
 import { formatShape } from "../array.ts";
+import { elementsOf, type Tensor } from "../kernels/op.ts";
+import { type ModelState, weightsOf } from "./state.ts";
 
 export interface SummaryRow {
   readonly name: string;
@@ -16,6 +18,28 @@ export interface SummaryCounts {
   readonly nonTrainable?: number;
   /** Numbers that the optimizer keeps; absent before training. */
   readonly optimizer?: number;
+}
+
+/** What the table says of a model. */
+export function summaryOf({ name, placed, compiled }: ModelState): SummaryCounts {
+  const countOf = (tensors: readonly Tensor[]) => tensors.reduce((sum, { shape }) => sum + elementsOf(shape), 0);
+  const optimizer = compiled?.optimizer;
+  // Keras counts the number of steps and, where it is a variable, the learning rate, and nothing before the first step.
+  const own = optimizer?.schedule ? 1 : 2;
+  return {
+    name,
+    rows: placed
+      .filter(({ layer }) => layer.className !== "InputLayer")
+      .map((each) => ({
+        name: each.name,
+        className: each.layer.className,
+        outputShape: each.outputShape,
+        parameters: countOf(weightsOf([each])),
+      })),
+    trainable: countOf(weightsOf(placed, { trainable: true })),
+    nonTrainable: countOf(weightsOf(placed, { trainable: false })),
+    optimizer: optimizer?.iterations ? countOf(compiled!.slots.flat()) + own : 0,
+  };
 }
 
 /** Widths of the columns, as Keras lays them out on 80 columns. */

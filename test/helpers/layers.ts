@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import { NDArray, sizeOf } from "../../src/array.ts";
 import { batchTensor, Graph, stateTensor } from "../../src/compiler/graph.ts";
 import { type Layer, layers, loadModel, optimizers, Sequential } from "../../src/index.ts";
+import { weightsOf } from "../../src/model/state.ts";
 
 const CLASSES = 3;
 
@@ -192,7 +193,7 @@ async function expectNumericGradients(step: Step, { golden }: LayerCase): Promis
   };
   const middle = await lossAt();
   let largest = 0;
-  const parameters = model.parameters.slice(0, -2);
+  const parameters = weightsOf(model.placed, { trainable: true }).slice(0, -2);
   for (const [index, { data }] of before.entries()) {
     if (!parameters.includes(model.weights[index]!)) continue;
     for (let i = 0; i < data.length; i++) {

@@ -1,0 +1,69 @@
+/** Puts a layer behind others: its name, its shapes, its weights. */
+import { show } from "../arguments.ts";
+import { stateTensor } from "../compiler/graph.ts";
+import { UserError } from "../errors.ts";
+import type { Layer } from "../layers/layer.ts";
+import { generator, seedFor } from "../random.ts";
+import type { PlacedLayer } from "./state.ts";
+import type { Variables } from "./variables.ts";
+
+/** Whose layer it becomes. */
+interface Owner {
+  /** Begins the weights' names. */
+  readonly name: string;
+  /** Seed of the weights' first values, and of layers that draw at random without a seed of their own. */
+  readonly seed: number;
+  /** Take the weights. */
+  readonly variables: Variables;
+}
+
+/** @throws UserError for something else than a layer, a name that is taken, or a shape that does not fit. */
+export function placeLayer(layer: Layer, before: readonly PlacedLayer[], owner: Owner): PlacedLayer {
+  const name = layer?.name ?? freeName(String(layer?.className), before);
+  checkLayer(layer, name, before);
+  const inputShape = before.at(-1)?.outputShape ?? [];
+  const outputShape = layer.outputShape(inputShape, `layer "${name}"`);
+  const weights = layer.weights(inputShape).map((spec, index) => {
+    const tensor = stateTensor(`${owner.name}/${name}/${spec.name}`, spec.shape);
+    const random = generator(owner.seed, before.length, index);
+    owner.variables.add(tensor, () => spec.initializer.create(spec.shape, random));
+    const trainable = layer.trainable !== false && spec.trainable !== false;
+    return { name: spec.name, tensor, trainable, regularizer: trainable ? spec.regularizer : undefined };
+  });
+  const seeded = layer.withSeed?.(seedFor(owner.seed, before.length)) ?? layer;
+  return { layer: seeded, name, inputShape, outputShape, weights };
+}
+
+/** Keras's default name: the class in snake case, counted from the second on. */
+function freeName(className: string, before: readonly PlacedLayer[]): string {
+  const base = className
+    .replace(/(.)([A-Z][a-z]+)/g, "$1_$2")
+    .replace(/([a-z])([A-Z])/g, "$1_$2")
+    .toLowerCase();
+  const taken = new Set(before.map(({ name }) => name));
+  for (let count = 0; ; count++) {
+    const name = count === 0 ? base : `${base}_${count}`;
+    if (!taken.has(name)) return name;
+  }
+}
+
+/** Checks a layer that is to follow others, and its name. */
+function checkLayer(layer: unknown, name: string, before: readonly { readonly name: string }[]): void {
+  const isLayer = typeof layer === "object" && layer !== null && "lower" in layer;
+  if (!isLayer) throw new UserError(`Sequential: expected a layer, made by one of layers.*, got ${show(layer)}.`);
+  const { className } = layer as Layer;
+  if ((className === "InputLayer") !== (before.length === 0)) {
+    throw new UserError(
+      before.length === 0
+        ? `Sequential: the first layer must be layers.input({ shape }), got ${className}.`
+        : `Sequential: layer "${name}" is an input, which can only be the first layer.`,
+    );
+  }
+  // In files a name is a part of a path, where "." stands for nothing.
+  if (typeof name !== "string" || name === "" || name === "." || name.includes("/")) {
+    throw new UserError(`Sequential: a layer's name must be text without "/", and not ".", got ${show(name)}.`);
+  }
+  if (before.some((other) => other.name === name)) {
+    throw new UserError(`Sequential: two layers are named "${name}"; names must be unique.`);
+  }
+}
