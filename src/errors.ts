@@ -7,6 +7,11 @@
  */
 export class UserError extends Error {
   override readonly name = "UserError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    // Names in damaged files, and files' own names, may hold anything.
+    super(message.replace(/\p{Cc}+/gu, " "), options);
+  }
 }
 
 /** A defect of ours: an invariant that does not hold, or a kernel that trapped. */

@@ -26,6 +26,21 @@ export async function loadHdf5(): Promise<Hdf5> {
   return { module, File: library.File, FS: module.FS as unknown as FileSystem };
 }
 
+/**
+ * The library's memory as a failure left it, to which each later one goes back. Most programs never need it. Taken once
+ * something has succeeded: what the library makes at its first use and keeps, it would make again after each failure.
+ */
+let kept: Uint8Array | undefined;
+let hasSucceeded = false;
+
+/** Memory without the zeros at its end, which is where nothing has been yet. */
+function usedPart(memory: Uint8Array): Uint8Array {
+  const words = new Int32Array(memory.buffer);
+  let end = words.length;
+  while (end > 0 && words[end - 1] === 0) end--;
+  return memory.subarray(0, 4 * end);
+}
+
 /** Input, output, errors: the first in the list of streams. */
 const STANDARD_STREAMS = 3;
 
@@ -33,8 +48,9 @@ const STANDARD_STREAMS = 3;
  * Calls `action` on a path of the library's own file system, and leaves nothing there.
  *
  * The library's exceptions pass through WebAssembly without unwinding it: its stack pointer stays where it was, and
- * what it had opened stays open. After some hundreds of damaged files the stack would run over. `ccall` puts the
- * pointer back when the function that it calls returns, so the action runs as such a function.
+ * what it had opened and allocated stays so. After some hundreds of damaged files the stack would run over. `ccall` puts
+ * the pointer back when the function that it calls returns, so the action runs as such a function; its memory is put
+ * back too.
  */
 export function isolated<Result>({ module, FS }: Hdf5, action: (path: string) => Result): Result {
   const path = "/file.h5";
@@ -57,7 +73,12 @@ export function isolated<Result>({ module, FS }: Hdf5, action: (path: string) =>
     for (const stream of FS.streams.slice(STANDARD_STREAMS)) if (stream) FS.close(stream);
     if (FS.analyzePath(path).exists) FS.unlink(path);
   }
-  if (outcome && "result" in outcome) return outcome.result;
+  if (outcome && "result" in outcome) {
+    hasSucceeded = true;
+    return outcome.result;
+  }
+  if (kept) module.HEAPU8.fill(0, kept.length).set(kept);
+  else if (hasSucceeded) kept = usedPart(module.HEAPU8).slice();
   throw outcome?.error ?? new InternalError("HDF5: the action did not run");
 }
 
@@ -106,13 +127,9 @@ function reasonOf(message: string): string {
   return reasons.at(-1) ?? message.split("\n")[0] ?? "";
 }
 
-/** What a damaged file says of itself may hold anything; a message is one line of printable characters. */
-const printable = (text: string) => text.replace(/\p{Cc}+/gu, " ");
-
 /** What a failure while reading says about the file. */
 export function damaged(error: unknown): Error {
-  if (error instanceof InternalError) return error;
-  if (error instanceof UserError) return new UserError(printable(error.message), { cause: error });
+  if (error instanceof InternalError || error instanceof UserError) return error;
   if (error instanceof TypeError || error instanceof ReferenceError) {
     return new InternalError(`HDF5: ${error.message}`, { cause: error });
   }
@@ -122,5 +139,5 @@ export function damaged(error: unknown): Error {
   if (sizes) {
     return new UserError(`the file is cut off: it has ${sizes[1]} bytes of ${sizes[2]}.`, { cause: error });
   }
-  return new UserError(`the file is damaged (${printable(reason)}).`, { cause: error });
+  return new UserError(`the file is damaged (${reason}).`, { cause: error });
 }
