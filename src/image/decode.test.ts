@@ -167,10 +167,13 @@ describe("JPEG", () => {
     const frame = good.findIndex((byte, i) => byte === 0xff && good[i + 1] === 0xc0);
     const huge = good.slice();
     huge.set([0xff, 0xff, 0xff, 0xff], frame + 5);
+    const claiming = good.slice();
+    claiming.set([6000 >> 8, 6000 & 255, 6000 >> 8, 6000 & 255], frame + 5);
     const cases: [Uint8Array, RegExp][] = [
       [good.subarray(0, 30), /no frame header/],
       [good.subarray(0, good.length >> 1), /damaged or unsupported JPEG/],
       [huge, /65535x65535 pixels are too many/],
+      [claiming, /it says 6000x6000 pixels, which \d+ bytes cannot hold/],
     ];
     for (const [bytes, message] of cases) {
       expect(() => decodeImage(bytes, "b.jpg")).toThrow(UserError);

@@ -6,6 +6,9 @@ import { type ColourImage, checkSize, MAX_PIXELS } from "./pictures.ts";
 /** Bound on what the decoder may allocate; the largest picture allowed, not subsampled, needs about 1.3 GB of it. */
 const MAX_DECODER_MEGABYTES = 2048;
 
+/** A block of 8x8 pixels takes a bit at the least: a file of few bytes that claims many pixels is not worth decoding. */
+const MOST_PIXELS_A_BYTE = 8 * 64;
+
 /** Whether the bytes begin as a JPEG file does. */
 export function isJpeg(bytes: Uint8Array): boolean {
   return bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
@@ -63,6 +66,11 @@ function readOrientation(segment: Uint8Array): number | undefined {
 export function decodeJpeg(bytes: Uint8Array, name: string): ColourImage {
   const { width, height, orientation } = readHeader(bytes, name);
   checkSize(width, height, name);
+  if (width * height > MOST_PIXELS_A_BYTE * bytes.length) {
+    throw new UserError(
+      `${name}: a damaged JPEG file (it says ${width}x${height} pixels, which ${bytes.length} bytes cannot hold); get it again.`,
+    );
+  }
   let decoded: { width: number; height: number; data: Uint8Array };
   try {
     decoded = jpeg.decode(bytes, {
