@@ -35,6 +35,11 @@ test("precision, recall and F1 of each class", () => {
 test.each([
   [() => confusionMatrix(labels, labels.slice(0, 3)), "there are 7 labels, 3 predictions; they must be equally many."],
   [() => confusionMatrix(labels, predictions, 2), "expected classes from 0 to 1, got 2 at position 1."],
+  [
+    () => confusionMatrix(new NDArray(Int32Array.of(1e9), [1]), new NDArray(Int32Array.of(1), [1])),
+    "confusionMatrix: 1000000001 classes are too many; at most 10000.",
+  ],
+  [() => classScores(undefined as never), "classScores: matrix must be an NDArray, got undefined."],
   [() => classScores(labels), "classScores: expected a matrix of shape (classes, classes), got (7,)."],
 ])("wrong arguments are refused: %#", (call, message) => {
   expect(call).toThrow(UserError);

@@ -21,6 +21,9 @@ export function toLabels(values: NDArray): Int32Array {
   });
 }
 
+/** A matrix of so many takes 400 MB. */
+const MOST_CLASSES = 10_000;
+
 /**
  * How often samples of each class (rows) were taken for each class (columns), shape (classes, classes), int32.
  * https://www.tensorflow.org/api_docs/python/tf/math/confusion_matrix
@@ -38,7 +41,9 @@ export function confusionMatrix(labels: NDArray, predictions: NDArray, classes?:
   }
   const width = Math.max(0, ...[labels, predictions].map(({ shape }) => (shape.length === 2 ? shape[1]! : 0)));
   const size = classes ?? [...expected, ...predicted].reduce((most, label) => Math.max(most, label + 1), width);
-  positiveInteger("confusionMatrix", "classes", size);
+  if (positiveInteger("confusionMatrix", "classes", size) > MOST_CLASSES) {
+    throw new UserError(`confusionMatrix: ${size} classes are too many; at most ${MOST_CLASSES}.`);
+  }
   const matrix = new Int32Array(size * size);
   for (const [i, label] of expected.entries()) {
     const other = predicted[i]!;
@@ -64,6 +69,7 @@ export interface ClassScore {
 
 /** Precision, recall and their harmonic mean of each class, from a confusion matrix. */
 export function classScores(matrix: NDArray): ClassScore[] {
+  if (!(matrix instanceof NDArray)) throw badArgument("classScores", "matrix", "an NDArray", matrix);
   const size = matrix.shape[0]!;
   if (matrix.shape.length !== 2 || matrix.shape[1] !== size) {
     throw new UserError(

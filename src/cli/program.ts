@@ -115,7 +115,7 @@ export async function runCommandLine(args: readonly string[], commands: Commands
     exitCode = code;
   });
   try {
-    if (args.length === 0) {
+    if (args.every((arg) => arg === "--")) {
       throw new UserError("expected a command: train, evaluate, predict or summary; `lenet --help` explains them.");
     }
     await program.parseAsync(args, { from: "user" });

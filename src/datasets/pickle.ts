@@ -3,6 +3,7 @@
  * bytes. Nothing in a file can run code: the only calls understood are those that make such an array, and every opcode
  * that the batches do not consist of is refused. https://docs.python.org/3/library/pickletools.html
  */
+import { show } from "../arguments.ts";
 import { formatShape, NDArray, sizeOf } from "../array.ts";
 import { UserError } from "../errors.ts";
 import { toRowMajor } from "../formats/npy.ts";
@@ -156,7 +157,7 @@ class Unpickler {
   #global(module: string, name: string): Global {
     const full = `${module}.${name}`;
     if (Object.hasOwn(GLOBALS, full)) return new Global(GLOBALS[full as keyof typeof GLOBALS]);
-    throw this.refuse(`it names ${full}, which could run code`);
+    throw this.refuse(`it names ${show(full)}, which could run code`);
   }
 
   #call(): void {

@@ -1,4 +1,5 @@
 /** NumPy's `.npy`: one array. https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
+import { show } from "../arguments.ts";
 import { type DType, formatShape, NDArray, sizeOf, type TypedArray } from "../array.ts";
 import { UserError } from "../errors.ts";
 
@@ -73,7 +74,7 @@ function elementType(descr: string, name: string): ElementType {
   const kind = descr.startsWith("[") ? "V" : descr.replace(/^[<>|=]/, "").charAt(0);
   const known = Object.hasOwn(REFUSED, kind) ? ` (${REFUSED[kind]})` : "";
   throw new UserError(
-    `${name}: elements of NumPy's type ${descr}${known} are not read; save uint8, int32, int64, float32 or float64.`,
+    `${name}: elements of NumPy's type ${show(descr)}${known} are not read; save uint8, int32, int64, float32 or float64.`,
   );
 }
 

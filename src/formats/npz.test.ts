@@ -47,8 +47,8 @@ describe("readNpz", () => {
   });
 
   it.each([
-    ["x_train", "refused.npz, array x_train: elements of NumPy's type |O (Python objects, which only unpickling"],
-    ["y_train", "refused.npz, array y_train: elements of NumPy's type <U1 (strings) are not read"],
+    ["x_train", 'refused.npz, array x_train: elements of NumPy\'s type "|O" (Python objects, which only unpickling'],
+    ["y_train", 'refused.npz, array y_train: elements of NumPy\'s type "<U1" (strings) are not read'],
     ["big", "refused.npz, array big: element 0 is 2147483648, which does not fit"],
   ])("refuses the array %s by its type", (name, message) => {
     expect(failure(() => readNpz(golden("refused.npz"), "refused.npz", [name]))).toContain(message);
@@ -98,8 +98,8 @@ describe("parseNpy", () => {
       () => withHeader((text) => text.replace("(3,)", "(99999999999999, 9999999999)")),
       "bytes, but",
     ],
-    ["complex numbers", () => withHeader((text) => text.replace("<f4", "<c8")), "type <c8 (complex numbers)"],
-    ["half floats", () => withHeader((text) => text.replace("<f4", "<f2")), "type <f2 (floats of 16"],
+    ["complex numbers", () => withHeader((text) => text.replace("<f4", "<c8")), 'type "<c8" (complex numbers)'],
+    ["half floats", () => withHeader((text) => text.replace("<f4", "<f2")), 'type "<f2" (floats of 16'],
     ["records", () => withHeader((text) => text.replace("'<f4'", "[('a', '<f4')]")), "(records) are not read"],
   ])("refuses %s", (_, make, message) => {
     expect(failure(() => parseNpy(make(), "x.npy"))).toMatch(/^x\.npy: /);

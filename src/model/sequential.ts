@@ -207,8 +207,8 @@ export class Sequential {
   fit(batches: Batches, options?: FitOptions): Promise<History>;
   async fit(x: NDArray | Batches, y?: NDArray | FitOptions, last?: FitOptions): Promise<History> {
     const given = isBatches(x, y) ? x : undefined;
-    const options = (given ? y : last) as FitOptions | undefined;
-    const plan = checkFitOptions(options ?? {}, this.#seed, given !== undefined);
+    const options = ((given ? y : last) ?? {}) as FitOptions;
+    const plan = checkFitOptions(options, this.#seed, given !== undefined);
     this.#compiled("fit");
     const { validationSplit, validationData } = plan;
     if (given) {
