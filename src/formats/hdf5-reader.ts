@@ -223,14 +223,20 @@ export class DatasetReader {
     return size === 8 ? Float32Array.from(new Float64Array(buffer)) : halvesToFloats(new Uint16Array(buffer));
   }
 
-  /** The only element, an integer. */
-  integer(): number {
+  #integer(): number {
     const { size, signed, type, total_size: count } = this.#metadata;
     if (type !== this.#file.module.H5T_class_t.H5T_INTEGER.value || count !== 1 || ![1, 2, 4, 8].includes(size)) {
       throw new UserError(`"${this.#name}" is ${this.#typeName()} of ${count} element(s), expected one integer.`);
     }
     const bits = this.#read().reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
     return Number(signed ? BigInt.asIntN(size * 8, bits) : bits);
+  }
+
+  /** The only element, a number of steps. */
+  count(): number {
+    const value = this.#integer();
+    if (Number.isSafeInteger(value) && value >= 0) return value;
+    throw new UserError(`"${this.#name}" must be a number of steps, got ${value}.`);
   }
 
   #read(): Uint8Array<ArrayBuffer> {

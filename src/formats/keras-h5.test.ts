@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { type Dataset, File, type Group, ready } from "h5wasm";
 import { describe, expect, it, vi } from "vitest";
 import { UserError } from "../errors.ts";
-import { readKerasH5, type SavedModel, writeKerasH5 } from "./keras-h5.ts";
+import { readKerasH5, writeKerasH5 } from "./keras-h5.ts";
+import type { SavedModel } from "./saved-model.ts";
 
 const tensor = (name: string, shape: number[], start = 0) => ({
   name,

@@ -7,38 +7,9 @@
  * `/optimizer_weights`. HDF5 itself is read and written by h5wasm, in memory of its own that no path leads out of.
  */
 import { UserError } from "../errors.ts";
-import { type DatasetReader, type GroupReader, readHdf5 } from "./hdf5-reader.ts";
+import { type GroupReader, readHdf5 } from "./hdf5-reader.ts";
 import { type GroupWriter, writeHdf5 } from "./hdf5-writer.ts";
-
-export interface NamedTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-}
-
-export interface SavedLayer {
-  readonly name: string;
-  readonly weights: readonly NamedTensor[];
-}
-
-export interface SavedModel {
-  /** The parsed JSON of `model_config`: { class_name, config }. */
-  readonly modelConfig: unknown;
-  /** The parsed JSON of `training_config`. */
-  readonly trainingConfig?: unknown;
-  readonly layers: readonly SavedLayer[];
-  /** Names and order are those of the file; the number of steps is not among the weights. */
-  readonly optimizer?: {
-    /** Begins the names of its state; needed to write. */
-    readonly name?: string;
-    readonly iterations: number;
-    readonly weights: readonly NamedTensor[];
-  };
-  readonly kerasVersion?: string;
-}
-
-/** The Keras whose format we write. */
-const KERAS_VERSION = "3.15.1";
+import { checkSize, KERAS_VERSION, type NamedTensor, parseJson, type SavedModel, toPythonJson } from "./saved-model.ts";
 
 /** Keras wants one of its own here, and does not use it. */
 const BACKEND = "tensorflow";
@@ -58,12 +29,13 @@ const ITERATION = /(^|\/)iter(ations?)?(:0)?$/;
  */
 export function readKerasH5(bytes: Uint8Array, { optimizer: wanted = true } = {}): Promise<SavedModel> {
   return readHdf5(bytes, (root) => {
-    const modelConfig = readJson(root, "model_config");
+    const json = (name: string) => parseJson(name, root.text(name));
+    const modelConfig = json("model_config");
     if (modelConfig === undefined)
       throw new UserError("it is an HDF5 file, but no Keras model: it has no model_config.");
     const weights = root.group("model_weights");
     if (!weights) throw new UserError("it is a Keras model without weights: its group /model_weights is missing.");
-    const trainingConfig = readJson(root, "training_config");
+    const trainingConfig = json("training_config");
     const kerasVersion = root.text("keras_version");
     const layers = readNames(weights, "layer_names").map((name) => ({ name, weights: readWeights(weights, name) }));
     const optimizer = wanted ? readOptimizer(root) : undefined;
@@ -75,16 +47,6 @@ export function readKerasH5(bytes: Uint8Array, { optimizer: wanted = true } = {}
       ...(kerasVersion !== undefined && { kerasVersion }),
     };
   });
-}
-
-function readJson(root: GroupReader, name: string): unknown {
-  const text = root.text(name);
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`its ${name} is no JSON: ${(error as Error).message}.`);
-  }
 }
 
 /** A list of names, whole or cut in pieces: `weight_names`, or `weight_names0`, `weight_names1` … */
@@ -119,16 +81,10 @@ function readOptimizer(root: GroupReader): SavedModel["optimizer"] {
   for (const name of readNames(group, "weight_names")) {
     const dataset = group.dataset(name);
     if (!dataset) throw new UserError(`the optimizer's "${name}" is missing.`);
-    if (ITERATION.test(name)) iterations = readIterations(dataset, name);
+    if (ITERATION.test(name)) iterations = dataset.count();
     else weights.push({ name, shape: dataset.shape, data: dataset.floats() });
   }
   return { iterations, weights };
-}
-
-function readIterations(dataset: DatasetReader, name: string): number {
-  const value = dataset.integer();
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new UserError(`the optimizer's "${name}" must be a number of steps, got ${value}.`);
 }
 
 /**
@@ -158,10 +114,7 @@ function writeTensors(group: GroupWriter, tensors: readonly NamedTensor[], befor
   const names = tensors.map(({ name }) => name);
   writeNames(group, "weight_names", [...before, ...names]);
   for (const { name, shape, data } of tensors) {
-    const size = shape.reduce((product, dimension) => product * dimension, 1);
-    if (size !== data.length) {
-      throw new UserError(`cannot save ${name}: its shape has ${size} elements, its data ${data.length}.`);
-    }
+    checkSize(name, shape, data);
     group.setFloats(name, shape, data);
   }
 }
@@ -189,18 +142,4 @@ function writeNames(group: GroupWriter, attribute: string, names: readonly strin
       group.setFixedBytes(`${attribute}${i}`, names.slice(i * length, (i + 1) * length), longest);
     }
   }
-}
-
-/** Settings that Keras wants as Python's float: a JSON number without a fraction would be an int to it. */
-const FLOATS = new RegExp(
-  `"(${[
-    ...["learning_rate", "initial_learning_rate", "warmup_target", "decay_rate", "alpha", "momentum", "rho"],
-    ...["beta_1", "beta_2", "epsilon", "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "label_smoothing"],
-    ...["ema_momentum", "minval", "maxval", "mean", "stddev"],
-  ].join("|")})":(-?\\d+)(?=[,}])`,
-  "g",
-);
-
-function toPythonJson(value: unknown): string {
-  return JSON.stringify(value).replace(FLOATS, '"$1":$2.0');
 }

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { compiledNet, images } from "../../test/helpers/models.ts";
 import { sizeOf } from "../array.ts";
 import { UserError } from "../errors.ts";
-import type { NamedTensor, SavedModel } from "../formats/keras-h5.ts";
+import type { NamedTensor, SavedModel } from "../formats/saved-model.ts";
 import { dense, depthwiseConv2d, flatten, input } from "../layers/index.ts";
 import { sgd } from "../optimizers/index.ts";
 import { fromSavedModel } from "./deserialize.ts";

@@ -2,7 +2,7 @@
 import { type Config, isConfig, show } from "../arguments.ts";
 import { formatShape } from "../array.ts";
 import { UserError } from "../errors.ts";
-import type { NamedTensor, SavedModel } from "../formats/keras-h5.ts";
+import type { NamedTensor, SavedModel } from "../formats/saved-model.ts";
 import type { Tensor } from "../kernels/op.ts";
 import * as layers from "../layers/index.ts";
 import type { Layer, LayerType } from "../layers/layer.ts";

@@ -1,6 +1,6 @@
 /** A model as Keras writes it: configs are JSON, weights have names. `deserialize.ts` is the way back. */
 import type { Config } from "../arguments.ts";
-import type { NamedTensor, SavedModel } from "../formats/keras-h5.ts";
+import type { NamedTensor, SavedModel } from "../formats/saved-model.ts";
 import type { Tensor } from "../kernels/op.ts";
 import { toLoss } from "../losses.ts";
 import type { ModelState } from "./state.ts";
