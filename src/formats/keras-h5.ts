@@ -9,7 +9,15 @@
 import { UserError } from "../errors.ts";
 import { type GroupReader, readHdf5 } from "./hdf5-reader.ts";
 import { type GroupWriter, writeHdf5 } from "./hdf5-writer.ts";
-import { checkSize, KERAS_VERSION, type NamedTensor, parseJson, type SavedModel, toPythonJson } from "./saved-model.ts";
+import {
+  checkSize,
+  KERAS_VERSION,
+  type NamedTensor,
+  parseJson,
+  type SavedLayer,
+  type SavedModel,
+  toPythonJson,
+} from "./saved-model.ts";
 
 /** Keras wants one of its own here, and does not use it. */
 const BACKEND = "tensorflow";
@@ -33,11 +41,10 @@ export function readKerasH5(bytes: Uint8Array, { optimizer: wanted = true } = {}
     const modelConfig = json("model_config");
     if (modelConfig === undefined)
       throw new UserError("it is an HDF5 file, but no Keras model: it has no model_config.");
-    const weights = root.group("model_weights");
-    if (!weights) throw new UserError("it is a Keras model without weights: its group /model_weights is missing.");
+    const layers = readLegacyLayers(root);
+    if (!layers) throw new UserError("it is a Keras model without weights: its group /model_weights is missing.");
     const trainingConfig = json("training_config");
     const kerasVersion = root.text("keras_version");
-    const layers = readNames(weights, "layer_names").map((name) => ({ name, weights: readWeights(weights, name) }));
     const optimizer = wanted ? readOptimizer(root) : undefined;
     return {
       modelConfig,
@@ -47,6 +54,13 @@ export function readKerasH5(bytes: Uint8Array, { optimizer: wanted = true } = {}
       ...(kerasVersion !== undefined && { kerasVersion }),
     };
   });
+}
+
+/** The layers of a model's file, or of one that `save_weights` of Keras 2 wrote; undefined where it is neither. */
+export function readLegacyLayers(root: GroupReader): SavedLayer[] | undefined {
+  const isWeightsAlone = root.texts("layer_names") !== undefined || root.texts("layer_names0") !== undefined;
+  const group = root.group("model_weights") ?? (isWeightsAlone ? root : undefined);
+  return group && readNames(group, "layer_names").map((name) => ({ name, weights: readWeights(group, name) }));
 }
 
 /** A list of names, whole or cut in pieces: `weight_names`, or `weight_names0`, `weight_names1` … */

@@ -46,6 +46,14 @@ export function toPythonJson(value: unknown): string {
   return JSON.stringify(value).replace(FLOATS, '"$1":$2.0');
 }
 
+/** A class's name as Keras makes names and paths of it: `Conv2D` is `conv2d`, `MaxPooling2D` `max_pooling2d`. */
+export function snakeCase(className: string): string {
+  return className
+    .replace(/(.)([A-Z][a-z]+)/g, "$1_$2")
+    .replace(/([a-z])([A-Z])/g, "$1_$2")
+    .toLowerCase();
+}
+
 /** A JSON text of a file; undefined where there is none. */
 export function parseJson(name: string, text: string | undefined): unknown {
   if (text === undefined) return undefined;

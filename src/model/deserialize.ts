@@ -1,19 +1,16 @@
 /** A model from what Keras wrote: configs that are JSON, weights that have names. */
 import { type Config, isConfig, show } from "../arguments.ts";
-import { formatShape } from "../array.ts";
 import { UserError } from "../errors.ts";
-import type { NamedTensor, SavedModel } from "../formats/saved-model.ts";
-import type { Tensor } from "../kernels/op.ts";
+import type { SavedModel } from "../formats/saved-model.ts";
 import * as layers from "../layers/index.ts";
 import type { Layer, LayerType } from "../layers/layer.ts";
 import { refuseUnsupported } from "../layers/unsupported.ts";
 import { toLoss } from "../losses.ts";
 import type { Metric } from "../metrics.ts";
 import { toOptimizer } from "../optimizers/index.ts";
-import { learningRateOf } from "../optimizers/optimizer.ts";
 import type { LoadOptions } from "./options.ts";
+import { loadOptimizer, loadWeights } from "./restore.ts";
 import { Sequential } from "./sequential.ts";
-import { LEARNING_RATE } from "./serialize.ts";
 
 /** By Keras's class name: the one list of layers, looked at from the other side. */
 const layerTypes = new Map(
@@ -41,10 +38,10 @@ export function fromSavedModel(saved: SavedModel, where: string, options: LoadOp
     ...(seed !== undefined && { seed }),
     ...(strict !== undefined && { strict }),
   });
-  loadWeights(model, saved, where);
+  loadWeights(model, saved.layers, where);
   if (compile && isConfig(saved.trainingConfig)) {
     compileFrom(model, saved.trainingConfig, where);
-    if (saved.optimizer) loadOptimizer(model, saved, where);
+    if (saved.optimizer) loadOptimizer(model, saved.optimizer, where);
   }
   return model;
 }
@@ -77,32 +74,6 @@ function withInput(made: readonly Layer[], configs: readonly unknown[]): readonl
   return [layers.input(layers.input.optionsOf(first)), ...made];
 }
 
-/** A path as Keras 3 has it: Keras 2 wrote TensorFlow's output number, `conv2d/kernel:0`, and `depthwise_kernel`. */
-const asInKeras3 = (path: string) => path.replace(/:\d+$/, "").replace(/\bdepthwise_kernel\b/, "kernel");
-
-/** The last part of a path: `sequential/conv2d/kernel` is a kernel. */
-const lastPart = (path: string) => asInKeras3(path).split("/").at(-1)!;
-
-function loadWeights(model: Sequential, saved: SavedModel, where: string): void {
-  for (const { name, weights } of model.placed) {
-    if (weights.length === 0) continue;
-    const found = saved.layers.find((layer) => layer.name === name);
-    if (!found) throw new UserError(`${where}: the file has no weights for layer ${show(name)}.`);
-    for (const weight of weights) {
-      const tensor = found.weights.find((candidate) => lastPart(candidate.name) === weight.name);
-      if (!tensor) throw new UserError(`${where}: layer ${show(name)} has no ${weight.name} in the file.`);
-      model.variables.write(weight.tensor, checkShape(tensor, weight.tensor, where));
-    }
-  }
-}
-
-function checkShape(found: NamedTensor, expected: Tensor, where: string): Float32Array {
-  if (formatShape(found.shape) === formatShape(expected.shape)) return found.data;
-  throw new UserError(
-    `${where}: ${found.name} has shape ${formatShape(found.shape)}, the model's config asks for ${formatShape(expected.shape)}.`,
-  );
-}
-
 function compileFrom(model: Sequential, config: Config, where: string): void {
   const { loss, loss_weights: lossWeights, metrics, optimizer_config: optimizer } = config;
   try {
@@ -123,60 +94,4 @@ function savedMetric(metric: unknown): string | Metric {
   const { name } = isConfig(metric.config) ? metric.config : {};
   if (typeof name !== "string") throw new UserError(`compile: the saved metric ${show(metric)} is not supported.`);
   return name === "categorical_accuracy" || name === "sparse_categorical_accuracy" ? "accuracy" : name;
-}
-
-function loadOptimizer(model: Sequential, saved: SavedModel, where: string): void {
-  const { optimizer, slots } = model.compiled!;
-  const { iterations, weights } = saved.optimizer!;
-  const rate = weights.find(({ name }) => lastPart(name) === LEARNING_RATE);
-  // The config has the rate as it was given, the file's tensor as it was used: in single precision.
-  if (!optimizer.schedule && rate?.data.length === 1 && rate.data[0] !== Math.fround(optimizer.learningRate)) {
-    optimizer.learningRate = learningRateOf(`${where}: ${rate.name}`, rate.data[0]);
-  }
-  optimizer.iterations = iterations;
-  // A file saved before the first step may have no slots.
-  const isEmpty = weights.every((tensor) => tensor === rate);
-  if (isEmpty && iterations === 0) return;
-  const placed = model.placed.flatMap(({ name, weights }) =>
-    weights.filter(({ trainable }) => trainable).map((weight) => `${name}/${weight.name}`),
-  );
-  slots.forEach((tensors, index) => {
-    tensors.forEach((tensor, slot) => {
-      const found = findSlot(weights, tensor.name, placed[index]!, optimizer.slotNames[slot]!);
-      if (!found) {
-        throw new UserError(
-          `${where}: the optimizer's state has no ${tensor.name}; load it with { compile: false } to do without the state.`,
-        );
-      }
-      model.variables.write(tensor, checkShape(found, tensor, where));
-    });
-  });
-}
-
-/** What Keras 2 calls the slots, of Adam and of others. */
-const shortNames: Record<string, readonly string[]> = {
-  momentum: ["m"],
-  velocity: ["v", "rms"],
-  velocity_hat: ["vhat"],
-  average_gradient: ["mg"],
-  accumulated_grad: ["accum_grad"],
-  accumulated_delta_var: ["accum_var"],
-};
-
-/**
- * The state of a weight, `conv2d/kernel`, as one Keras or another names it: 3 `adam/sequential_conv2d_kernel_momentum`,
- * 3.0 without `adam/`, 2.11 `Adam/m/conv2d/kernel:0`, before `Adam/conv2d/kernel/m:0`, SGD's `SGD/conv2d/kernel/momentum:0`.
- */
-function findSlot(state: readonly NamedTensor[], name: string, weight: string, slot: string): NamedTensor | undefined {
-  const exact = state.find((tensor) => tensor.name === name);
-  if (exact) return exact;
-  const flat = (path: string) => `_${asInKeras3(path).replaceAll("/", "_")}`;
-  const endings = [slot, ...(shortNames[slot] ?? [])].flatMap((short) => [
-    flat(`${weight}/${short}`),
-    flat(`${short}/${weight}`),
-  ]);
-  // The shortest: the state of layer "my_conv2d" ends like that of layer "conv2d", which has less before it.
-  return state
-    .filter((tensor) => endings.some((ending) => flat(tensor.name).endsWith(ending)))
-    .sort((a, b) => a.name.length - b.name.length)[0];
 }

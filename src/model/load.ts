@@ -1,8 +1,7 @@
-import { badArgument, boolean, onlyKnown } from "../arguments.ts";
-import { UserError } from "../errors.ts";
-import { readFile } from "../runtime/files.ts";
+import { boolean, onlyKnown } from "../arguments.ts";
 import type { LoadOptions } from "./options.ts";
 import type { Sequential } from "./sequential.ts";
+import { explained, openSource } from "./source.ts";
 
 const WHERE = "loadModel";
 
@@ -12,17 +11,8 @@ function checkOptions(options: LoadOptions): LoadOptions {
   return options;
 }
 
-async function open(source: unknown): Promise<{ where: string; bytes: Uint8Array }> {
-  if (source instanceof Uint8Array) return { where: WHERE, bytes: source };
-  if (source instanceof ArrayBuffer) return { where: WHERE, bytes: new Uint8Array(source) };
-  if (typeof source === "string" || source instanceof URL) {
-    return { where: String(source), bytes: await readFile(source) };
-  }
-  throw badArgument(WHERE, "the source", "a path, a URL or the bytes of a file", source);
-}
-
 /**
- * Loads a model that Keras or this library saved as a legacy `.h5` file.
+ * Loads a model that Keras or this library saved as a `.keras` or a legacy `.h5` file.
  * https://keras.io/api/models/model_saving_apis/model_saving_and_loading/
  *
  * @param source a path, a file's URL, or the file's bytes
@@ -33,11 +23,11 @@ export async function loadModel(
   options: LoadOptions = {},
 ): Promise<Sequential> {
   const { compile = true, optimizerState = true } = checkOptions(options);
-  const { where, bytes } = await open(source);
+  const { where, bytes } = await openSource(WHERE, source);
+  const { isArchive, readKerasArchive } = await import("../formats/keras-archive.ts");
   const { readKerasH5 } = await import("../formats/keras-h5.ts");
   const { fromSavedModel } = await import("./deserialize.ts");
-  const saved = await readKerasH5(bytes, { optimizer: compile && optimizerState }).catch((error: unknown) => {
-    throw error instanceof UserError ? new UserError(`${where}: ${error.message}`, { cause: error }) : error;
-  });
+  const read = isArchive(bytes) ? readKerasArchive : readKerasH5;
+  const saved = await explained(where, () => read(bytes, { optimizer: compile && optimizerState }));
   return fromSavedModel(saved, where, options);
 }

@@ -32,6 +32,9 @@ export interface SequentialOptions {
   readonly strict?: boolean;
 }
 
+/** What a model is saved as: Keras 3's own `.keras`, or its legacy `.h5`. */
+export type ModelFormat = "keras" | "h5";
+
 export interface LoadOptions {
   /** Also take loss, optimizer, metrics and the optimizer's state from the file. Default true. */
   readonly compile?: boolean;

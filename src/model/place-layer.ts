@@ -2,6 +2,7 @@
 import { show } from "../arguments.ts";
 import { stateTensor } from "../compiler/graph.ts";
 import { UserError } from "../errors.ts";
+import { snakeCase } from "../formats/saved-model.ts";
 import type { Layer } from "../layers/layer.ts";
 import { generator, seedFor } from "../random.ts";
 import type { PlacedLayer } from "./state.ts";
@@ -36,10 +37,7 @@ export function placeLayer(layer: Layer, before: readonly PlacedLayer[], owner: 
 
 /** Keras's default name: the class in snake case, counted from the second on. */
 function freeName(className: string, before: readonly PlacedLayer[]): string {
-  const base = className
-    .replace(/(.)([A-Z][a-z]+)/g, "$1_$2")
-    .replace(/([a-z])([A-Z])/g, "$1_$2")
-    .toLowerCase();
+  const base = snakeCase(className);
   const taken = new Set(before.map(({ name }) => name));
   for (let count = 0; ; count++) {
     const name = count === 0 ? base : `${base}_${count}`;

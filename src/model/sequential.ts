@@ -9,7 +9,6 @@ import { UserError } from "../errors.ts";
 import { elementsOf, type Shape, type Tensor } from "../kernels/op.ts";
 import type { Layer } from "../layers/layer.ts";
 import type { Optimizer } from "../optimizers/index.ts";
-import { writeFileAtomic } from "../runtime/files.ts";
 import { type Batches, Course, inOrder, isBatches, type Source, Stream, split } from "./batches.ts";
 import type { History, Logs } from "./callbacks.ts";
 import { compileModel } from "./compile-model.ts";
@@ -25,6 +24,7 @@ import {
   EVALUATE_OPTIONS,
   type EvaluateOptions,
   type FitOptions,
+  type ModelFormat,
   RUN_OPTIONS,
   type RunOptions,
   type SequentialOptions,
@@ -376,31 +376,45 @@ export class Sequential {
   }
 
   /**
-   * Writes the model, its weights and the optimizer's state as the bytes of a legacy Keras `.h5` file.
-   * https://keras.io/api/models/model_saving_apis/
+   * The model, its weights and the optimizer's state as the bytes of a file: `format` "h5", Keras's legacy one (default), or
+   * "keras", Keras 3's own. https://keras.io/api/models/model_saving_apis/
    */
-  async toBytes(): Promise<Uint8Array> {
+  async toBytes({ format = "h5" }: { readonly format?: ModelFormat } = {}): Promise<Uint8Array> {
     this.#first("save");
-    const { toSavedModel } = await import("./serialize.ts");
-    const { writeKerasH5 } = await import("../formats/keras-h5.ts");
-    return writeKerasH5(toSavedModel(this));
+    return (await import("./saving.ts")).toBytes(this, format);
   }
 
   /**
-   * Saves the model to a legacy Keras `.h5` file. The file is written beside the old one and takes its place when it is
-   * whole.
+   * Saves the model, its weights and the optimizer's state. The file is written beside the old one and takes its place
+   * when it is whole.
    *
-   * @param path ends in .h5 or .hdf5
+   * @param path ends in .keras, or in .h5 or .hdf5 for Keras's legacy format
    * @throws UserError for another name, or where the file cannot be written; an existing one then is as it was.
    */
   async save(path: string | URL): Promise<void> {
-    const name = path instanceof URL ? path.pathname : path;
-    if (typeof name !== "string") throw badArgument("save", "the path", "text or a URL", path);
-    if (!/\.(h5|hdf5)$/i.test(name)) {
-      throw new UserError(
-        `save: expected a file name that ends in .h5, got ${show(name)}; other formats are not supported.`,
-      );
-    }
-    await writeFileAtomic(path, await this.toBytes());
+    this.#first("save");
+    await (await import("./saving.ts")).save(this, path);
+  }
+
+  /**
+   * Saves the weights and the optimizer's state alone. https://keras.io/api/models/model_saving_apis/weights_saving_and_loading/
+   *
+   * @param path ends in .weights.h5
+   */
+  async saveWeights(path: string | URL): Promise<void> {
+    this.#first("saveWeights");
+    await (await import("./saving.ts")).saveWeights(this, path);
+  }
+
+  /**
+   * Takes the weights of a `.weights.h5`, `.keras` or `.h5` file of the same layers; the optimizer's state stays.
+   *
+   * @param source a path, a file's URL, or the file's bytes
+   * @throws UserError where the file is damaged or its weights do not fit; the weights of the layers before may have been set.
+   */
+  async loadWeights(source: string | URL | Uint8Array | ArrayBuffer): Promise<void> {
+    this.#refuseWhileFitting("loadWeights");
+    this.#first("loadWeights");
+    await (await import("./saving.ts")).loadWeightsFrom(this, source);
   }
 }

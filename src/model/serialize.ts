@@ -3,7 +3,7 @@ import type { Config } from "../arguments.ts";
 import type { NamedTensor, SavedModel } from "../formats/saved-model.ts";
 import type { Tensor } from "../kernels/op.ts";
 import { toLoss } from "../losses.ts";
-import type { ModelState } from "./state.ts";
+import type { Compiled, ModelState } from "./state.ts";
 
 /** What Keras keeps besides the slots: the number of steps, and this. */
 export const LEARNING_RATE = "learning_rate";
@@ -22,12 +22,9 @@ export function toSavedModel(model: ModelState): SavedModel {
       .map(({ name, weights }) => ({ name, weights: weights.map(({ tensor }) => named(tensor.name, tensor)) })),
   };
   if (!compiled) return saved;
-  const { optimizer, slots } = compiled;
+  const { optimizer } = compiled;
   const rate = { name: `${optimizer.name}/${LEARNING_RATE}`, shape: [], data: Float32Array.of(optimizer.learningRate) };
-  const inKerasOrder = optimizer.slotGroups.flatMap((group) =>
-    slots.flatMap((tensors) => group.map((slot) => tensors[optimizer.slotNames.indexOf(slot)]!)),
-  );
-  const state = inKerasOrder.map((tensor) => named(tensor.name, tensor));
+  const state = slotsInKerasOrder(compiled).map((tensor) => named(tensor.name, tensor));
   return {
     ...saved,
     trainingConfig: trainingConfig(model),
@@ -40,7 +37,15 @@ export function toSavedModel(model: ModelState): SavedModel {
   };
 }
 
-function modelConfig({ name, placed }: ModelState): Config {
+/** The optimizer's state in the order in which Keras makes it. */
+export function slotsInKerasOrder({ optimizer, slots }: Compiled): Tensor[] {
+  return optimizer.slotGroups.flatMap((group) =>
+    slots.flatMap((tensors) => group.map((slot) => tensors[optimizer.slotNames.indexOf(slot)]!)),
+  );
+}
+
+/** { class_name, config }, as Keras makes models of it. */
+export function modelConfig({ name, placed }: ModelState): Config {
   const layers = placed.map(({ layer, name }) => ({
     class_name: layer.className,
     // Keras 2 refuses `trainable` of an input.
