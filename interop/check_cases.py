@@ -46,7 +46,7 @@ def load(path):
     """Loads a model. Whatever Keras says of it and not of its own file of the same model, we could have avoided."""
     model, ours = load_and_listen(path)
     with tempfile.TemporaryDirectory() as folder:
-        copy = pathlib.Path(folder) / "copy.h5"
+        copy = pathlib.Path(folder) / f"copy{pathlib.Path(path).suffix}"
         model.save(copy)
         _, theirs = load_and_listen(copy)
     avoidable = [message for message in ours if message not in theirs]
@@ -76,22 +76,29 @@ def close(name, ours, theirs, tolerance):
     return worst
 
 
-def check(folder):
+def check(folder, file):
+    """Compares what the file computes and how its training goes on, and saves it again for read_cases.mjs."""
     expected = json.loads((folder / "expected.json").read_text())
     x = np.array(expected["inputs"], np.float32).reshape(expected["shape"])
     y = np.array(expected["targets"], np.float32).reshape(expected["targetShape"])
-    model = load(folder / "model.h5")
+    model = load(folder / file)
     found = {"predictions": close("predictions", expected["predictions"], model.predict(x, verbose=0).ravel(), 1e-5)}
     if "score" in expected:
         score = model.evaluate(x, y, verbose=0, return_dict=True)
         theirs = [score[name] for name in expected["score"]]
         found["score"] = close("scores", list(expected["score"].values()), theirs, 1e-4)
-    if expected["continued"]:
-        restore_optimizer(model, folder / "model.h5")
-        losses = []
-        for _ in expected["continued"]:
-            model.reset_metrics()
-            losses.append(float(model.train_on_batch(x[8:24], y[8:24], return_dict=True)["loss"]))
+    if file.endswith(".keras"):
+        copy = keras.models.clone_model(model)
+        copy.load_weights(folder / "model.weights.h5")
+        found["weights"] = close("weights", model.predict(x, verbose=0), copy.predict(x, verbose=0), 0)
+    elif expected["continued"]:
+        restore_optimizer(model, folder / file)
+    model.save(folder / file.replace("model", "back"))
+    losses = []
+    for _ in expected["continued"]:
+        model.reset_metrics()
+        losses.append(float(model.train_on_batch(x[8:24], y[8:24], return_dict=True)["loss"]))
+    if losses:
         found["continued"] = close("losses of continued training", expected["continued"], losses, 1e-3)
     return ", ".join(f"{name} within {worst:.1e}" for name, worst in found.items())
 
@@ -99,13 +106,15 @@ def check(folder):
 def main():
     failed = 0
     folders = sorted(path.parent for path in pathlib.Path(sys.argv[1]).glob("*/expected.json"))
-    for folder in folders:
+    checks = [(folder, file) for folder in folders for file in ("model.h5", "model.keras")]
+    for folder, file in checks:
+        name = f"{folder.name}/{file}"
         try:
-            print(f"ok      {folder.name}: {check(folder)}")
+            print(f"ok      {name}: {check(folder, file)}")
         except Exception as error:  # noqa: BLE001
             failed += 1
-            print(f"FAILED  {folder.name}: {error}")
-    print(f"{len(folders) - failed} passed, {failed} failed")
+            print(f"FAILED  {name}: {error}")
+    print(f"{len(checks) - failed} passed, {failed} failed")
     sys.exit(1 if failed or not folders else 0)
 
 

@@ -29,6 +29,7 @@ same_losses() {
 cases() {
   node write_cases.mjs "$work/cases" || return 1
   "$python" check_cases.py "$work/cases" 2>"$work/log" || { tail -n 20 "$work/log"; return 1; }
+  node read_cases.mjs "$work/cases"
 }
 
 recipe() {

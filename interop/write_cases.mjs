@@ -1,7 +1,7 @@
 /** Trains small networks with this library and writes what Keras is to find in their files: node write_cases.mjs DIR */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { layers, losses, NDArray, optimizers, Sequential } from "../dist/index.js";
+import { layers, losses, NDArray, optimizers, regularizers, Sequential } from "../dist/index.js";
 
 const [directory] = process.argv.slice(2);
 
@@ -151,6 +151,26 @@ const cases = {
     layers: [layers.conv2d({ filters: 1, kernelSize: 1 }), layers.flatten()],
     compile: { loss: "mse", optimizer: optimizers.adam({ learningRate: 0.02, amsgrad: true, weightDecay: 0.01 }) },
   },
+  "normalized-penalized-frozen": {
+    shape: [6, 5, 2],
+    classes: 3,
+    layers: [
+      layers.conv2d({
+        filters: 4,
+        kernelSize: 3,
+        useBias: false,
+        kernelRegularizer: regularizers.l2({ l2: 0.01 }),
+        name: "stem",
+      }),
+      layers.batchNormalization({ momentum: 0.9 }),
+      layers.activation({ activation: "relu" }),
+      layers.conv2d({ filters: 3, kernelSize: 2, trainable: false }),
+      layers.batchNormalization({ scale: false }),
+      layers.globalAveragePooling2d(),
+      layers.dense({ units: 3, activation: "softmax", kernelRegularizer: "l1" }),
+    ],
+    compile: { loss: "categorical_crossentropy", optimizer: optimizers.rmsprop(), metrics: ["accuracy"] },
+  },
   // Keras drops other elements than this library, so there is nothing to compare in training.
   dropout: {
     shape: [8, 8, 1],
@@ -189,9 +209,10 @@ for (const [name, test] of Object.entries(cases)) {
     Object.assign(expected, { score: await model.evaluate(x, y) });
   }
   expected.predictions = [...(await model.predict(x)).data];
-  await model.save(join(folder, "model.h5"));
+  for (const file of ["model.h5", "model.keras"]) await model.save(join(folder, file));
+  await model.saveWeights(join(folder, "model.weights.h5"));
   expected.continued = [];
-  for (let step = 0; test.compile && step < (test.steps ?? 10); step++) {
+  for (let step = 0; test.compile && step < (test.steps ?? 20); step++) {
     expected.continued.push((await model.trainOnBatch(x.slice(8, 24), y.slice(8, 24))).loss);
   }
   await writeFile(join(folder, "expected.json"), JSON.stringify(expected));

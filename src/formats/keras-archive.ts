@@ -60,7 +60,9 @@ export async function readKerasArchive(bytes: Uint8Array, { optimizer = true } =
   const version = isConfig(metadata) ? metadata.keras_version : undefined;
   return {
     modelConfig: config,
-    ...(isConfig(config.compile_config) && { trainingConfig: fromCompileConfig(config.compile_config) }),
+    // Keras writes {} for a model that is not compiled.
+    ...(isConfig(config.compile_config) &&
+      "loss" in config.compile_config && { trainingConfig: fromCompileConfig(config.compile_config) }),
     ...(await readWeightsH5(weights, config, { optimizer })),
     ...(typeof version === "string" && { kerasVersion: version }),
   };

@@ -47,10 +47,10 @@ export function loadOptimizer(model: ModelState, saved: NonNullable<SavedModel["
   if (!optimizer.schedule && rate?.data.length === 1 && rate.data[0] !== Math.fround(optimizer.learningRate)) {
     optimizer.learningRate = learningRateOf(`${where}: ${rate.name}`, rate.data[0]);
   }
+  // A file saved before the first step has no slots, nor one that Keras 3 loaded from a legacy file and saved again, with
+  // whatever number of steps: such an optimizer begins anew.
+  if (slots.flat().length > 0 && weights.every((tensor) => tensor === rate)) return;
   optimizer.iterations = iterations;
-  // A file saved before the first step may have no slots.
-  const isEmpty = weights.every((tensor) => tensor === rate);
-  if (isEmpty && iterations === 0) return;
   const placed = model.placed.flatMap(({ name, weights }) =>
     weights.filter(({ trainable }) => trainable).map((weight) => `${name}/${weight.name}`),
   );
