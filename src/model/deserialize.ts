@@ -41,7 +41,7 @@ export function fromSavedModel(saved: SavedModel, where: string, options: LoadOp
   loadWeights(model, saved.layers, where);
   if (compile && isConfig(saved.trainingConfig)) {
     compileFrom(model, saved.trainingConfig, where);
-    if (saved.optimizer) loadOptimizer(model, saved.optimizer, where);
+    if (saved.optimizer && saved.trainingConfig.optimizer_config) loadOptimizer(model, saved.optimizer, where);
   }
   return model;
 }
@@ -80,7 +80,8 @@ function compileFrom(model: Sequential, config: Config, where: string): void {
     if (lossWeights) throw new UserError(`compile: loss_weights ${show(lossWeights)} is not supported.`);
     // Keras 2 has a list for each output.
     const names = Array.isArray(metrics) ? metrics.flat(2).map(savedMetric) : [];
-    model.compile({ loss: toLoss(loss), optimizer: toOptimizer(optimizer), metrics: names });
+    // Keras 3 forgets the optimizer's config once it has saved a legacy file; what it writes then, it loads with its default.
+    model.compile({ loss: toLoss(loss), optimizer: toOptimizer(optimizer ?? "rmsprop"), metrics: names });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const message = `${where}: ${error.message} Load it with { compile: false } to do without the training configuration.`;
