@@ -41,6 +41,7 @@ async function drive(callback: Callback, values: readonly number[]) {
       weights = [...given];
     },
     save: async () => {},
+    saveWeights: async () => {},
   };
   callback.setModel?.(model);
   await callback.onTrainBegin?.();

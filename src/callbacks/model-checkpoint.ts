@@ -30,8 +30,9 @@ export function modelCheckpoint(options: ModelCheckpointOptions): Callback {
   if (typeof filepath !== "string" || filepath === "") throw badArgument(where, "filepath", "text", filepath);
   const bestOnly = boolean(where, "saveBestOnly", options.saveBestOnly ?? false);
   const weightsOnly = boolean(where, "saveWeightsOnly", options.saveWeightsOnly ?? false);
-  if (weightsOnly && !filepath.endsWith(".weights.h5")) {
-    throw badArgument(where, "filepath", "a name that ends in .weights.h5, for saveWeightsOnly", filepath);
+  if (!(weightsOnly ? /\.weights\.h5$/i : /(?<!\.weights)\.h5$|\.(keras|hdf5)$/i).test(filepath)) {
+    const ending = weightsOnly ? ".weights.h5, for saveWeightsOnly" : ".keras or .h5";
+    throw badArgument(where, "filepath", `a name that ends in ${ending}`, filepath);
   }
   if (saveFreq !== "epoch") positiveInteger(where, "saveFreq", saveFreq);
   if (threshold !== undefined) numberIn(where, "initialValueThreshold", threshold, { expected: "a number" });
@@ -46,13 +47,12 @@ export function modelCheckpoint(options: ModelCheckpointOptions): Callback {
     best = value;
     const path = fillIn(where, filepath, { epoch: epoch + 1, ...logs });
     await makeFolder(await folderOf(path));
-    if (weightsOnly) await model.saveWeights!(path);
+    if (weightsOnly) await model.saveWeights(path);
     else await model.save(path);
   }
   return {
     setModel(given) {
       model = given;
-      if (weightsOnly && !model.saveWeights) throw new UserError(`${where}: the model cannot save weights alone.`);
     },
     onEpochBegin(epoch) {
       epochNow = epoch;

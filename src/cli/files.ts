@@ -46,8 +46,8 @@ export function isSameFile(one: string, other: string): boolean {
 
 /** Checks that a model can be saved under a name. @throws UserError otherwise. */
 export function checkModelName(option: string, path: string): void {
-  if (![".h5", ".hdf5"].includes(extname(path).toLowerCase())) {
-    throw new UserError(`${option}: expected a file name that ends in .h5, received "${path}".`);
+  if (![".keras", ".h5", ".hdf5"].includes(extname(path).toLowerCase()) || /\.weights\.h5$/i.test(path)) {
+    throw new UserError(`${option}: expected a file name that ends in .h5 or .keras, received "${path}".`);
   }
   checkWritable(option, path);
 }

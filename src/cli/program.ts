@@ -57,7 +57,7 @@ function addTrain(program: Command, run: (work: Promise<number>) => Promise<void
     .option("--profile", "show where the time of a step went, kernel by kernel")
     .option("--steps-per-epoch <n>", "end each epoch after so many steps", countOf("--steps-per-epoch"))
     .option("--no-shuffle", "take the samples in their order")
-    .option("--out <file>", "where to save the model", "mnist_LeNet.h5")
+    .option("--out <file>", "where to save the model (.h5 or .keras)", "mnist_LeNet.h5")
     .option("--log <file>", "write a row of metrics an epoch, as CSV")
     .option("--json", "write JSON lines to standard output, and nothing else")
     .action((options: TrainOptions) => run(commands.train(options)));
@@ -76,14 +76,14 @@ function createProgram(commands: Commands, finish: (exitCode: number) => void): 
   program
     .command("evaluate")
     .description("loss and accuracy of a saved model on the test set")
-    .argument("<model>", "a saved model (.h5)")
+    .argument("<model>", "a saved model (.h5 or .keras)")
     .option("--data <what>", DATA_HELP, "mnist")
     .option("--json", "write one JSON object")
     .action((model: string, options: EvaluateOptions) => run(commands.evaluate(model, options)));
   program
     .command("predict")
     .description("the digit in each picture, and the probability of each digit")
-    .argument("<model>", "a saved model (.h5)")
+    .argument("<model>", "a saved model (.h5 or .keras)")
     .argument("<image...>", "PNG or JPEG pictures of one digit each")
     .option("--json", "write one JSON object an image")
     .action((model: string, images: string[], options: PredictOptions) =>
@@ -92,7 +92,7 @@ function createProgram(commands: Commands, finish: (exitCode: number) => void): 
   program
     .command("summary")
     .description("the table of a saved model's layers")
-    .argument("<model>", "a saved model (.h5)")
+    .argument("<model>", "a saved model (.h5 or .keras)")
     .action((model: string) => run(commands.summary(model)));
   return program;
 }

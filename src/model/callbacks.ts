@@ -15,7 +15,7 @@ export interface TrainedModel {
   getWeights(): NDArray[];
   setWeights(weights: readonly NDArray[]): void;
   save(path: string): Promise<void>;
-  saveWeights?(path: string): Promise<void>;
+  saveWeights(path: string): Promise<void>;
 }
 
 /** What training tells on its way; each is awaited before training goes on. */

@@ -31,6 +31,9 @@ const MEGABYTES = 500;
 const watchdog = new Watchdog(SECONDS);
 afterAll(() => watchdog.stop());
 
+/** For weights alone. */
+const loadsWeights = await loadModel(readFileSync(new URL("../golden/versions/3.15.keras", import.meta.url)));
+
 interface Format {
   readonly name: string;
   /** Sound files, which are then damaged. */
@@ -63,6 +66,12 @@ const formats: readonly Format[] = [
     name: "Keras .h5",
     files: [...filesIn("golden", ".h5"), ...filesIn("keras2", ".h5")],
     read: (bytes) => loadModel(bytes),
+  },
+  { name: ".keras", files: filesIn("golden/versions", ".keras"), read: (bytes) => loadModel(bytes) },
+  {
+    name: ".weights.h5",
+    files: filesIn("golden/versions", ".weights.h5"),
+    read: (bytes) => loadsWeights.loadWeights(bytes),
   },
   {
     name: ".npz",
