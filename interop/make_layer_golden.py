@@ -129,6 +129,7 @@ def cases():
         "multiplier": (layers.DepthwiseConv2D(2, depth_multiplier=3, use_bias=False), IMAGE),
         "dilation": (layers.DepthwiseConv2D(2, dilation_rate=(2, 3)), IMAGE),
         "dilation, same": (layers.DepthwiseConv2D(3, dilation_rate=2, padding="same"), IMAGE),
+        "penalties": (layers.DepthwiseConv2D(2, depthwise_regularizer="l2", bias_regularizer=keras.regularizers.L1(1 / 64)), IMAGE),
     }
 
 

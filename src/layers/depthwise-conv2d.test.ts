@@ -1,4 +1,5 @@
 import { describeLayer } from "../../test/helpers/layers.ts";
+import { l1 } from "../regularizers.ts";
 import { depthwiseConv2d } from "./index.ts";
 
 describeLayer("depthwiseConv2d", {
@@ -8,4 +9,5 @@ describeLayer("depthwiseConv2d", {
   multiplier: depthwiseConv2d({ kernelSize: 2, depthMultiplier: 3, useBias: false }),
   dilation: depthwiseConv2d({ kernelSize: 2, dilationRate: [2, 3] }),
   "dilation, same": depthwiseConv2d({ kernelSize: 3, dilationRate: 2, padding: "same" }),
+  penalties: depthwiseConv2d({ kernelSize: 2, depthwiseRegularizer: "l2", biasRegularizer: l1({ l1: 1 / 64 }) }),
 });

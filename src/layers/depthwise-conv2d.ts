@@ -3,6 +3,7 @@ import { type InitializerOption, initializerConfig, toInitializer } from "../ini
 import { biasAdd } from "../kernels/bias-add.ts";
 import { depthwiseConv2d as depthwiseConv2dOp } from "../kernels/depthwise-conv2d.ts";
 import { repeatChannels } from "../kernels/repeat-channels.ts";
+import { type RegularizerOption, regularizerConfig, toRegularizer } from "../regularizers.ts";
 import { type ActivationName, applyActivation, toActivation } from "./activation-functions.ts";
 import { type ConvolutionOptions, toWindows } from "./convolution.ts";
 import { defineLayer, type LayerOptions } from "./layer.ts";
@@ -18,6 +19,10 @@ export interface DepthwiseConv2dOptions extends LayerOptions, ConvolutionOptions
   readonly depthwiseInitializer?: InitializerOption;
   /** Default "zeros". */
   readonly biasInitializer?: InitializerOption;
+  /** Penalty on the kernel, added to the loss; default none. */
+  readonly depthwiseRegularizer?: RegularizerOption;
+  /** Penalty on the bias; default none. */
+  readonly biasRegularizer?: RegularizerOption;
 }
 
 /**
@@ -38,12 +43,20 @@ export const depthwiseConv2d = defineLayer<DepthwiseConv2dOptions>(
     const useBias = boolean(where, "useBias", options.useBias ?? true);
     const kernel = toInitializer(where, "depthwiseInitializer", options.depthwiseInitializer ?? "glorotUniform");
     const bias = toInitializer(where, "biasInitializer", options.biasInitializer ?? "zeros");
+    const kernelPenalty = toRegularizer(where, "depthwiseRegularizer", options.depthwiseRegularizer);
+    const biasPenalty = toRegularizer(where, "biasRegularizer", options.biasRegularizer);
     return {
       outputShape: (input, place) => [...windows.outputSize(input, place), input[2]! * times],
-      weights: (input) => [
-        { name: "kernel", shape: [...kernelSize, input[2]!, times], initializer: kernel },
-        ...(useBias ? [{ name: "bias", shape: [input[2]! * times], initializer: bias }] : []),
-      ],
+      weights(input) {
+        const channels = input[2]!;
+        const shape = [...kernelSize, channels, times];
+        return [
+          { name: "kernel", shape, initializer: kernel, regularizer: kernelPenalty },
+          ...(useBias
+            ? [{ name: "bias", shape: [channels * times], initializer: bias, regularizer: biasPenalty }]
+            : []),
+        ];
+      },
       lower(graph, x, weights) {
         const repeated = times > 1 ? graph.apply(repeatChannels, { times }, x) : x;
         const attributes = { strides, dilation, padding: windows.padding(x.shape) };
@@ -58,14 +71,14 @@ export const depthwiseConv2d = defineLayer<DepthwiseConv2dOptions>(
         use_bias: useBias,
         depthwise_initializer: initializerConfig(kernel),
         bias_initializer: initializerConfig(bias),
+        depthwise_regularizer: regularizerConfig(kernelPenalty),
+        bias_regularizer: regularizerConfig(biasPenalty),
       }),
     };
   },
   (config: Config) => {
     refuseUnsupported("DepthwiseConv2D", config, {
       data_format: "channels_last",
-      depthwise_regularizer: null,
-      bias_regularizer: null,
       activity_regularizer: null,
       depthwise_constraint: null,
       bias_constraint: null,
@@ -80,6 +93,8 @@ export const depthwiseConv2d = defineLayer<DepthwiseConv2dOptions>(
       useBias: config.use_bias,
       depthwiseInitializer: config.depthwise_initializer,
       biasInitializer: config.bias_initializer,
+      depthwiseRegularizer: config.depthwise_regularizer ?? undefined,
+      biasRegularizer: config.bias_regularizer ?? undefined,
     } as DepthwiseConv2dOptions;
   },
 );
