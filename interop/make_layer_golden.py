@@ -62,6 +62,22 @@ def cases():
         "vector": (layers.Dropout(0.25, seed=0), (9,), RANDOM),
         "nothing": (layers.Dropout(0.0, seed=0), (3, 4, 2)),
     }
+    yield "randomTranslation", {
+        "plain": (layers.RandomTranslation(0.25, 0.5, seed=3), IMAGE, RANDOM),
+        "ranges": (
+            layers.RandomTranslation((-0.5, 0.25), (0.125, 0.5), "constant", "nearest", seed=1, fill_value=0.5),
+            IMAGE,
+            RANDOM,
+        ),
+    }
+    yield "randomRotation", {
+        "plain": (layers.RandomRotation(0.25, seed=3), IMAGE, RANDOM),
+        "range": (layers.RandomRotation((-0.125, 0.5), "nearest", "bilinear", seed=4), IMAGE, RANDOM),
+    }
+    yield "randomZoom", {
+        "plain": (layers.RandomZoom(0.5, seed=3), IMAGE, RANDOM),
+        "ranges": (layers.RandomZoom((-0.5, 0.25), 0.5, "wrap", seed=5), IMAGE, RANDOM),
+    }
     yield "flatten", {
         "image": (layers.Flatten(), (3, 2, 2)),
         "vector": (layers.Flatten(), (4,)),

@@ -185,6 +185,20 @@ const cases = {
     compile: { loss: "categorical_crossentropy", optimizer: "adam", metrics: ["accuracy"] },
     steps: 0,
   },
+  // Random layers draw otherwise than Keras's, too. Keras 3.15 cannot save one again that was loaded with a list of factors.
+  augmentation: {
+    shape: [8, 8, 1],
+    classes: 3,
+    layers: [
+      layers.randomTranslation({ heightFactor: 0.1, widthFactor: 0.2, fillMode: "constant", fillValue: 0.5 }),
+      layers.randomRotation({ factor: [-0.1, 0.2], interpolation: "nearest", seed: 3 }),
+      layers.randomZoom({ heightFactor: 0.2, fillMode: "wrap" }),
+      layers.flatten(),
+      layers.dense({ units: 3, activation: "softmax" }),
+    ],
+    compile: { loss: "categorical_crossentropy", optimizer: "adam", metrics: ["accuracy"] },
+    steps: 0,
+  },
   "not-compiled": { shape: [5], classes: 2, layers: [layers.dense({ units: 2, activation: "softmax" })] },
 };
 

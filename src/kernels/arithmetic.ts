@@ -5,6 +5,7 @@
 import { f32x4, v128 } from "wasmati";
 import type { Emitter, V128 } from "../wasm/emitter.ts";
 import { emitErf, emitExp, emitExpm1, emitLog1p, emitSigmoid, emitTanh } from "./exponential.ts";
+import { emitCos, emitSin } from "./trigonometry.ts";
 
 export interface Arithmetic<V> {
   constant(value: number): V;
@@ -28,6 +29,9 @@ export interface Arithmetic<V> {
   sigmoid(a: V): V;
   tanh(a: V): V;
   erf(a: V): V;
+  /** Of an angle in radians, a few turns at most. */
+  sin(a: V): V;
+  cos(a: V): V;
   /** `then` where a > b, else `otherwise`. */
   whereGreater(a: V, b: V, then: V, otherwise: V): V;
 }
@@ -50,6 +54,8 @@ export const numbers: Arithmetic<number> = {
   sigmoid: (a) => 1 / (1 + Math.exp(-a)),
   tanh: Math.tanh,
   erf,
+  sin: Math.sin,
+  cos: Math.cos,
   whereGreater: (a, b, then, otherwise) => (a > b ? then : otherwise),
 };
 
@@ -72,6 +78,8 @@ export function vectors(e: Emitter): Arithmetic<V128> {
     sigmoid: (a) => e.v128(emitSigmoid(e, a)),
     tanh: (a) => e.v128(emitTanh(e, a)),
     erf: (a) => e.v128(emitErf(e, a)),
+    sin: (a) => e.v128(emitSin(e, a)),
+    cos: (a) => e.v128(emitCos(e, a)),
     whereGreater(a, b, then, otherwise) {
       const mask = e.v128(f32x4.gt(a, b));
       return e.v128(v128.bitselect(then, otherwise, mask));

@@ -8,7 +8,7 @@ import { f32x4, f64, type Input, i32x4, i64, local, type StackVar, v128 } from "
 import type { Emitter, F64, V128 } from "../wasm/emitter.ts";
 
 /** Pushes a polynomial in x, highest coefficient first, by Horner's rule with separate roundings on every host. */
-function polynomial(x: V128, coefficients: readonly number[]): StackVar<"v128"> {
+export function polynomial(x: V128, coefficients: readonly number[]): StackVar<"v128"> {
   let value = f32x4.splat(coefficients[0]!);
   for (const coefficient of coefficients.slice(1)) value = f32x4.add(f32x4.mul(value, x), f32x4.splat(coefficient));
   return value;

@@ -10,6 +10,9 @@ import {
   globalMaxPooling2d,
   input,
   maxPooling2d,
+  randomRotation,
+  randomTranslation,
+  randomZoom,
   reLU,
   rescaling,
   reshape,
@@ -121,6 +124,31 @@ describe("options that make no sense are refused", () => {
       () => dropout({ rate: 0.5, seed: 1.5 }),
       "dropout: seed must be an integer of at least 0, got 1.5.",
     ],
+    [
+      "a shift in pixels",
+      () => randomTranslation({ heightFactor: 0.1, widthFactor: 2 }),
+      "randomTranslation: widthFactor must be a number from -1 to 1, or two of them: [lower, upper], got 2.",
+    ],
+    [
+      "three ends of a range",
+      () => randomRotation({ factor: [0, 0.1, 0.2] as never }),
+      "randomRotation: factor must be a number from -1 to 1, or two of them: [lower, upper], got [0,0.1,0.2].",
+    ],
+    [
+      "a zoom to nothing",
+      () => randomZoom({ heightFactor: [-1, 0] }),
+      "randomZoom: heightFactor must be a number above -1 and up to 1, or two of them: [lower, upper], got [-1,0].",
+    ],
+    [
+      "an unknown fill mode",
+      () => randomZoom({ heightFactor: 0.1, fillMode: "mirror" as never }),
+      'randomZoom: fillMode must be one of "reflect", "constant", "wrap", "nearest", got "mirror".',
+    ],
+    [
+      "vectors in place of images",
+      () => randomRotation({ factor: 0.1 }).outputShape([9], "layer"),
+      "layer: expected images of shape (height, width, channels), got samples of shape (9,).",
+    ],
     ["an empty axis", () => input({ shape: [28, 0, 1] }), "input: shape must be a positive integer, got 0."],
   ];
   test.each(bad)("%s", (_, make, message) => expect(make).toThrow(new UserError(message)));
@@ -136,6 +164,7 @@ describe("a Keras config that asks for what we do not have is refused, not ignor
   test.each([
     ["groups", () => conv2d.optionsOf({ name: "c", groups: 2 }), /"c": groups 2/],
     ["channels first", () => maxPooling2d.optionsOf({ name: "p", data_format: "channels_first" }), /channels_first/],
+    ["a zoom, channels first", () => randomZoom.optionsOf({ data_format: "channels_first" }), /channels_first/],
     [
       "an activity regularizer",
       () => dense.optionsOf({ name: "d", activity_regularizer: { class_name: "L2" } }),
