@@ -11,6 +11,7 @@ export * as losses from "./losses.ts";
 export * as metrics from "./metrics.ts";
 export type { Callback, History, Logs, TrainedModel } from "./model/callbacks.ts";
 export { loadModel } from "./model/load.ts";
+export type { ModelLayer } from "./model/model-layer.ts";
 export type {
   CompileOptions,
   Dataset,

@@ -117,6 +117,7 @@ const fragile: Layer = {
     return graph.apply(relu, {}, x);
   },
   getConfig: () => ({}),
+  withTrainable: () => fragile,
 };
 
 describe("a failure in a thread, seen from a model", () => {

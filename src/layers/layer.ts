@@ -40,6 +40,8 @@ export interface Layer {
   lower(graph: GraphBuilder, x: Tensor, weights: readonly Tensor[], step?: Tensor): Tensor;
   /** Has a layer that draws random numbers and was given no seed: the same layer with one. */
   withSeed?(seed: number): Layer;
+  /** The same layer, frozen or not. */
+  withTrainable(trainable: boolean): Layer;
   /** What Keras's `get_config` gives, less what is the same for all layers. */
   getConfig(): Config;
 }
@@ -63,7 +65,7 @@ export interface LayerType<Options> {
 /** Makes a layer's factory. */
 export function defineLayer<Options extends LayerOptions>(
   className: string,
-  create: (options: Options) => Omit<Layer, "className" | "name" | "trainable">,
+  create: (options: Options) => Omit<Layer, "className" | "name" | "trainable" | "withTrainable">,
   optionsOf: (config: Config) => Options,
 ): LayerType<Options> {
   // The options that a Keras config has are all there are.
@@ -76,6 +78,7 @@ export function defineLayer<Options extends LayerOptions>(
       className,
       ...(options.name !== undefined && { name: options.name }),
       trainable: boolean(place, "trainable", options.trainable ?? true),
+      withTrainable: (trainable) => factory({ ...options, trainable }),
       ...create(options),
     };
   };

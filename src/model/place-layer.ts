@@ -3,9 +3,10 @@ import { show } from "../arguments.ts";
 import { stateTensor } from "../compiler/graph.ts";
 import { UserError } from "../errors.ts";
 import { snakeCase } from "../formats/saved-model.ts";
-import type { Layer } from "../layers/layer.ts";
+import type { Shape, Tensor } from "../kernels/op.ts";
+import type { Layer, WeightSpec } from "../layers/layer.ts";
 import { generator, seedFor } from "../random.ts";
-import type { PlacedLayer } from "./state.ts";
+import type { PlacedLayer, PlacedWeight } from "./state.ts";
 import type { Variables } from "./variables.ts";
 
 /** Whose layer it becomes. */
@@ -24,15 +25,32 @@ export function placeLayer(layer: Layer, before: readonly PlacedLayer[], owner: 
   checkLayer(layer, name, before);
   const inputShape = before.at(-1)?.outputShape ?? [];
   const outputShape = layer.outputShape(inputShape, `layer "${name}"`);
-  const weights = layer.weights(inputShape).map((spec, index) => {
+  const weights = placeWeights(layer, inputShape, (spec, index) => {
     const tensor = stateTensor(`${owner.name}/${name}/${spec.name}`, spec.shape);
     const random = generator(owner.seed, before.length, index);
     owner.variables.add(tensor, () => spec.initializer.create(spec.shape, random));
-    const trainable = layer.trainable !== false && spec.trainable !== false;
-    return { name: spec.name, tensor, trainable, regularizer: trainable ? spec.regularizer : undefined };
+    return tensor;
   });
   const seeded = layer.withSeed?.(seedFor(owner.seed, before.length)) ?? layer;
   return { layer: seeded, name, inputShape, outputShape, weights };
+}
+
+/** The layer frozen, or no longer; with the same weights. */
+export function withTrainable(placed: PlacedLayer, trainable: boolean): PlacedLayer {
+  const layer = placed.layer.withTrainable(trainable);
+  return { ...placed, layer, weights: placeWeights(layer, placed.inputShape, (_, i) => placed.weights[i]!.tensor) };
+}
+
+function placeWeights(
+  layer: Layer,
+  inputShape: Shape,
+  tensorOf: (spec: WeightSpec, index: number) => Tensor,
+): PlacedWeight[] {
+  return layer.weights(inputShape).map((spec, index) => {
+    const trainable = layer.trainable !== false && spec.trainable !== false;
+    const regularizer = trainable ? spec.regularizer : undefined;
+    return { name: spec.name, tensor: tensorOf(spec, index), trainable, regularizer };
+  });
 }
 
 /** Keras's default name: the class in snake case, counted from the second on. */

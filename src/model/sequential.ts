@@ -3,7 +3,7 @@
  * `variables.ts`, Keras's formats in `serialize.ts`. https://keras.io/api/models/sequential/
  */
 import { badArgument, positiveInteger, show } from "../arguments.ts";
-import { formatShape, NDArray } from "../array.ts";
+import { NDArray } from "../array.ts";
 import type { Network } from "../compiler/network.ts";
 import { UserError } from "../errors.ts";
 import { elementsOf, type Shape, type Tensor } from "../kernels/op.ts";
@@ -14,6 +14,7 @@ import type { History, Logs } from "./callbacks.ts";
 import { compileModel } from "./compile-model.ts";
 import { checkInputs, checkLengths, checkTargets, type Samples } from "./data.ts";
 import { evaluationLoop, notANumber, predictionLoop, type Steps, trainingLoop, trainStep } from "./fit.ts";
+import { ModelLayer } from "./model-layer.ts";
 import { forwardNetwork, type TrainingNetwork, trainingNetwork } from "./networks.ts";
 import {
   type CompileOptions,
@@ -34,6 +35,7 @@ import { checkWeights, type WeightOptions } from "./sample-weights.ts";
 import { type Compiled, type PlacedLayer, weightsOf } from "./state.ts";
 import { formatSummary, summaryOf } from "./summary.ts";
 import { Variables } from "./variables.ts";
+import { readWeights, writeWeights } from "./weights.ts";
 
 export class Sequential {
   readonly name: string;
@@ -64,6 +66,27 @@ export class Sequential {
     this.#refuseWhileFitting("add");
     this.placed.push(placeLayer(layer, this.placed, { name: this.name, seed: this.#seed, variables: this.variables }));
     this.#forgetCompiled();
+  }
+
+  /** Removes the last layer with its weights, as for another in its place. @throws UserError where there is none. */
+  pop(): void {
+    this.#refuseWhileFitting("pop");
+    this.#first("pop");
+    for (const { tensor } of this.placed.pop()!.weights) this.variables.remove(tensor);
+    this.#forgetCompiled();
+  }
+
+  /** The layers, without the input. */
+  get layers(): ModelLayer[] {
+    return this.placed.slice(1).map(({ name }) => this.getLayer(name));
+  }
+
+  /** The layer of a name. @throws UserError where there is none. */
+  getLayer(name: string): ModelLayer {
+    return new ModelLayer(name, this, () => {
+      this.#refuseWhileFitting("trainable");
+      this.#forgetCompiled();
+    });
   }
 
   #forgetCompiled(): void {
@@ -350,29 +373,12 @@ export class Sequential {
 
   /** Copies of the weights, in Keras's order. */
   getWeights(): NDArray<"float32">[] {
-    return this.weights.map((tensor) => new NDArray(this.variables.read(tensor), tensor.shape));
+    return readWeights(this.variables, this.weights);
   }
 
   /** @throws UserError where the number or the shapes differ. */
   setWeights(weights: readonly NDArray[]): void {
-    const own = this.weights;
-    if (!Array.isArray(weights)) throw badArgument("setWeights", "weights", "an array", weights);
-    if (weights.length !== own.length) {
-      throw new UserError(`setWeights: the model has ${own.length} weights, got ${weights.length}.`);
-    }
-    own.forEach(({ name, shape }, i) => {
-      const given = weights[i];
-      if (!(given instanceof NDArray)) {
-        throw new UserError(`setWeights: expected an NDArray at position ${i}, got ${show(given)}.`);
-      }
-      if (formatShape(given.shape) === formatShape(shape)) return;
-      throw new UserError(
-        `setWeights: ${name} has shape ${formatShape(shape)}, got ${formatShape(given.shape)} at position ${i}.`,
-      );
-    });
-    own.forEach((tensor, i) => {
-      this.variables.write(tensor, Float32Array.from(weights[i]!.data));
-    });
+    writeWeights("the model", this.variables, this.weights, weights);
   }
 
   /**
