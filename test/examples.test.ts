@@ -1,5 +1,5 @@
 /** The examples run as they stand, only shorter. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -39,22 +39,50 @@ test("lenet.ts: the recipe", async () => {
   expect((await loadModel(join(folder, "mnist_LeNet.h5"))).outputShape).toEqual([10]);
 });
 
-/** Digits in place of clothes, under the names of Fashion-MNIST's files in Keras's folder. */
-function writeFashionMnist(): string {
-  const place = join(folder, "keras", "datasets", "fashion-mnist");
+/** Digits in place of clothes, under the names of Fashion-MNIST's files in Keras's folder; returns that. */
+function writeFashionMnist(trainCount: number): string {
+  const home = mkdtempSync(join(folder, "keras-"));
+  const place = join(home, "datasets", "fashion-mnist");
   mkdirSync(place, { recursive: true });
-  writeSmallMnist(place, 6000, 200);
+  writeSmallMnist(place, trainCount, 200);
   for (const name of ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"]) {
     writeFileSync(join(place, `${name}-ubyte.gz`), gzipSync(readFileSync(join(place, `${name}-ubyte`)), { level: 1 }));
     rmSync(join(place, `${name}-ubyte`));
   }
-  return join(folder, "keras");
+  return home;
 }
 
-test("fashion-mnist.ts", async () => {
-  const code = shortened("fashion-mnist", { "const epochs = 5": "const epochs = 1" });
-  const output = await runExample(code, folder, { KERAS_HOME: writeFashionMnist() });
-  expect(output).toMatch(/^Epoch 1\/1 \{\s+loss: \d\.\d+,\s+accuracy: 0\.\d+,\s+val_loss: \d+\.\d+/);
-  expect(output).toMatch(/test \{ loss: \d\.\d+, accuracy: 0\.\d+ \}/);
+test("fashion-mnist.ts, with augmentation", async () => {
+  // The last 5,000 images validate.
+  const KERAS_HOME = writeFashionMnist(8000);
+  const code = shortened("fashion-mnist", {
+    "const epochs = 20": "const epochs = 2",
+    "batchSize: 128": "batchSize: 32",
+  });
+  const output = await runExample(code, folder, { KERAS_HOME });
+  expect(output).toMatch(/^Epoch 1\/2 \{\s+loss: \d\.\d+,\s+accuracy: 0\.\d+,\s+val_loss: \d+\.\d+/);
+  expect(Number(/test \{ loss: \d\.\d+, accuracy: (\S+) \}/.exec(output)?.[1])).toBeGreaterThan(0.7);
   expect(output).toMatch(/image 4: [\w/ -]+ \(\d+\.\d %\), in truth Coat/);
+});
+
+test("fine-tuning.ts: a file of Keras's with a new head", async () => {
+  const file = new URL("golden/digits.h5", import.meta.url);
+  copyFileSync(file, join(folder, "mnist_LeNet.h5"));
+  const KERAS_HOME = writeFashionMnist(3000);
+  const faster = {
+    "batchSize = 128": "batchSize = 32",
+    "epochs = 5": "epochs = 2",
+    "learningRate: 1e-4": "learningRate: 5e-3",
+  };
+  const output = await runExample(shortened("fine-tuning", faster), folder, { KERAS_HOME });
+  // The convolutions have 4 · 26 and 8 · 101 parameters, the dense layers 16 · 129 and 10 · 17.
+  expect(output).toContain("clothes (Dense)");
+  expect(output).toContain("Trainable params: 2,234 (");
+  expect(output).toContain("Non-trainable params: 912 (");
+  expect(Number(/Test accuracy: (\S+)/.exec(output)?.[1])).toBeGreaterThan(0.7);
+  const [before, after] = [await loadModel(file), await loadModel(join(folder, "fashion_LeNet.h5"))];
+  expect(after.outputShape).toEqual([10]);
+  expect(after.layers.map(({ trainable }) => trainable)).toEqual([false, true, false, true, true, true, true]);
+  expect(after.getWeights().slice(0, 4)).toEqual(before.getWeights().slice(0, 4));
+  expect(after.getLayer("dense").getWeights()).not.toEqual(before.getLayer("dense").getWeights());
 });

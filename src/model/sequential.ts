@@ -2,7 +2,7 @@
  * The model: a chain of layers with their weights, and what one does with it. The loops are in `fit.ts`, the state in
  * `variables.ts`, Keras's formats in `serialize.ts`. https://keras.io/api/models/sequential/
  */
-import { badArgument, positiveInteger, show } from "../arguments.ts";
+import { positiveInteger, show } from "../arguments.ts";
 import { NDArray } from "../array.ts";
 import type { Network } from "../compiler/network.ts";
 import { UserError } from "../errors.ts";
