@@ -101,6 +101,10 @@ const NAMES = [
     "depthMultiplier",
     "kernelRegularizer",
     "negativeSlope",
+    "heightFactor",
+    "widthFactor",
+    "fillMode",
+    "fillValue",
   ],
 ];
 const options = fc.oneof(
@@ -150,6 +154,7 @@ const methods = [
   "predict",
   "trainOnBatch",
   "setWeights",
+  "getLayer",
   "add",
   "summary",
   "save",
