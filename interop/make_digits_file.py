@@ -1,4 +1,4 @@
-"""Writes test/golden/digits.h5: a small LeNet that real Keras has trained on MNIST's digits 0 to 4, for examples/fine-tuning.ts.
+"""Writes test/golden/networks/digits.h5: a small LeNet that real Keras has trained on MNIST's digits 0 to 4, for examples/fine-tuning.ts.
 
 Run it only when the file shall change: `interop/.venv/bin/python interop/make_digits_file.py`.
 """
@@ -38,4 +38,4 @@ model = keras.Sequential(
 model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 model.fit(*read("train"), batch_size=128, epochs=3, verbose=0)
 print(model.evaluate(*read("t10k"), verbose=0))
-model.save(ROOT / "test" / "golden" / "digits.h5", include_optimizer=False)
+model.save(ROOT / "test" / "golden" / "networks" / "digits.h5", include_optimizer=False)

@@ -10,7 +10,7 @@ export class UserError extends Error {
 
   constructor(message: string, options?: ErrorOptions) {
     // Names in damaged files, and files' own names, may hold anything.
-    super(message.replace(/\p{Cc}+/gu, " "), options);
+    super(message.replace(/\s*\p{Cc}\s*/gu, " "), options);
   }
 }
 

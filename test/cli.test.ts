@@ -384,7 +384,7 @@ describe("what is refused: exit 2, one line, nothing lost", () => {
     writeFileSync(at("data.bin"), "data");
     writeFileSync(at("data.npz"), "data");
     expectMistake(await lenet("train --data data.bin"), "--data: data.bin: expected a folder or a .npz file");
-    expectMistake(await lenet("train --data data.npz"), "data.npz: no zip archive, or a damaged one");
+    expectMistake(await lenet("train --data data.npz"), "data.npz: it is no zip archive, or a damaged one");
     expectMistake(await lenet("train --data data.npz --log data.npz"), "--log: data.npz is also the file that --data");
     await datasets.saveNpz(at("data.npz"), { x_train: new NDArray(new Int32Array(4), [1, 2, 2]) });
     expectMistake(

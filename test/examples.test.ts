@@ -66,7 +66,7 @@ test("fashion-mnist.ts, with augmentation", async () => {
 });
 
 test("fine-tuning.ts: a file of Keras's with a new head", async () => {
-  const file = new URL("golden/digits.h5", import.meta.url);
+  const file = new URL("golden/networks/digits.h5", import.meta.url);
   copyFileSync(file, join(folder, "mnist_LeNet.h5"));
   const KERAS_HOME = writeFashionMnist(3000);
   const faster = {
