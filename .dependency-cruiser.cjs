@@ -22,6 +22,7 @@ const MAY_IMPORT = {
       "src/array.ts",
       "src/errors.ts",
     ],
+    types: ["src/kernels/op.ts", "src/arguments.ts"],
   },
   "src/cli/": {
     ours: ["src/index.ts", "src/image/", "src/errors.ts"],

@@ -7,7 +7,8 @@ export type DType = "float32" | "int32" | "uint8";
 
 export type TypedArray = Float32Array | Int32Array | Uint8Array;
 
-type DataOf = { float32: Float32Array; int32: Int32Array; uint8: Uint8Array };
+/** The typed arrays that hold the elements. */
+export type DataOf = { float32: Float32Array; int32: Int32Array; uint8: Uint8Array };
 
 /** Number of elements of a shape; 1 for the empty shape. */
 export function sizeOf(shape: readonly number[]): number {

@@ -56,6 +56,7 @@ export function confusionMatrix(labels: NDArray, predictions: NDArray, classes?:
   return new NDArray(matrix, [size, size]);
 }
 
+/** How well a classifier does on one class. */
 export interface ClassScore {
   /** Of what was taken for the class, the share that is of it; 0 where nothing was. */
   readonly precision: number;

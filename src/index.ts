@@ -1,14 +1,19 @@
 /** The public API: everything that `lenet` exports, and the only place that says so. */
-export { type DType, NDArray } from "./array.ts";
+export type { Config } from "./arguments.ts";
+export { type DataOf, type DType, NDArray } from "./array.ts";
 export * as callbacks from "./callbacks/index.ts";
 export { type ClassScore, classScores, confusionMatrix, toLabels } from "./classification.ts";
 export * as datasets from "./datasets/index.ts";
 export { toCategorical } from "./datasets/one-hot.ts";
 export { InternalError, UserError } from "./errors.ts";
+export type { InitializerOption } from "./initializers.ts";
+export type { Shape } from "./kernels/op.ts";
 export * as layers from "./layers/index.ts";
-export type { Layer } from "./layers/layer.ts";
+export type { Layer, LayerOptions, LayerType } from "./layers/layer.ts";
+export type { PaddingName } from "./layers/padding.ts";
 export * as losses from "./losses.ts";
 export * as metrics from "./metrics.ts";
+export type { Batches } from "./model/batches.ts";
 export type { Callback, History, Logs, TrainedModel } from "./model/callbacks.ts";
 export { loadModel } from "./model/load.ts";
 export type { ModelLayer } from "./model/model-layer.ts";
@@ -18,10 +23,12 @@ export type {
   EvaluateOptions,
   FitOptions,
   LoadOptions,
+  ModelFormat,
   RunOptions,
   SequentialOptions,
 } from "./model/options.ts";
 export type { KernelProfile, Profile } from "./model/profile.ts";
+export type { WeightOptions } from "./model/sample-weights.ts";
 export { Sequential } from "./model/sequential.ts";
 export * as optimizers from "./optimizers/index.ts";
 export * as regularizers from "./regularizers.ts";

@@ -21,14 +21,17 @@ export interface Loss {
   readonly sparse: boolean;
   /** Shape and type of one sample's target. @throws UserError for an output that the loss cannot take. */
   target(output: Shape): { readonly shape: Shape; readonly dtype: Tensor["dtype"] };
+  /** Appends the loss's ops to a graph. */
   lower(graph: GraphBuilder, output: Tensor, targets: Tensor): LoweredLoss;
 }
 
+/** What cross-entropies are told. */
 export interface SparseCrossEntropyOptions {
   /** The model's outputs are logits, not probabilities. Default false. */
   readonly fromLogits?: boolean;
 }
 
+/** What cross-entropies between probabilities are told. */
 export interface CrossEntropyOptions extends SparseCrossEntropyOptions {
   /** From 0 (default) to 1: how far targets are moved towards equal probabilities. */
   readonly labelSmoothing?: number;
@@ -160,7 +163,11 @@ const supported: readonly (readonly [key: string, values: readonly unknown[]])[]
   ["ignore_class", []],
 ];
 
-/** The loss that an option of `compile` or a Keras config names. */
+/**
+ * The loss that an option of `compile` or a Keras config names.
+ *
+ * @internal
+ */
 export function toLoss(option: unknown): Loss {
   if (isConfig(option) && typeof option.lower === "function") return option as unknown as Loss;
   const { class_name: className, config } = isConfig(option) ? option : { class_name: option, config: {} };

@@ -21,16 +21,19 @@ export interface Metric {
   on(loss: Loss, output: Shape): LoweredMetric;
 }
 
+/** What all metrics are told. */
 export interface MetricOptions {
   /** The name in logs and history. Default: Keras's name of the metric. */
   readonly name?: string;
 }
 
+/** What top-k metrics are told. */
 export interface TopKOptions extends MetricOptions {
   /** How many of the largest outputs count; default 5. */
   readonly k?: number;
 }
 
+/** What `binaryAccuracy` is told. */
 export interface BinaryAccuracyOptions extends MetricOptions {
   /** Outputs above it stand for 1; default 0.5. */
   readonly threshold?: number;
@@ -154,7 +157,11 @@ export interface PlacedMetric {
   readonly lower: LoweredMetric;
 }
 
-/** The metric that an option of `compile` or a Keras config names. */
+/**
+ * The metric that an option of `compile` or a Keras config names.
+ *
+ * @internal
+ */
 export function toMetric(option: unknown, loss: Loss, output: Shape): PlacedMetric {
   if (option === "accuracy" || option === "acc") {
     return { name: option, saved: option, lower: chosenAccuracy(loss, output).on(loss, output) };

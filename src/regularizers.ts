@@ -48,6 +48,7 @@ const classes: Record<string, (config: Config) => Regularizer> = {
  * The regularizer that an option or a Keras config names; none for null and undefined.
  *
  * @throws UserError where there is none of that name.
+ * @internal
  */
 export function toRegularizer(where: string, name: string, option: unknown): Regularizer | undefined {
   if (option === undefined || option === null) return undefined;
@@ -65,7 +66,11 @@ export function toRegularizer(where: string, name: string, option: unknown): Reg
   return classes[found]!(isConfig(option) && isConfig(option.config) ? option.config : byName);
 }
 
-/** As Keras 3 writes a regularizer into a layer's config. */
+/**
+ * As Keras 3 writes a regularizer into a layer's config.
+ *
+ * @internal
+ */
 export function regularizerConfig(regularizer: Regularizer | undefined): Config | null {
   if (!regularizer) return null;
   const { className, config } = regularizer;

@@ -3,6 +3,7 @@ import type { NDArray } from "../array.ts";
 import type { Callback, TrainedModel } from "../model/callbacks.ts";
 import { Monitor, type MonitorOptions } from "./monitor.ts";
 
+/** What `earlyStopping` is told. */
 export interface EarlyStoppingOptions extends MonitorOptions {
   /** What counts as better; default 0. */
   readonly minDelta?: number;

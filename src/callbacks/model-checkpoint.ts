@@ -4,6 +4,7 @@ import type { Callback, Logs, TrainedModel } from "../model/callbacks.ts";
 import { folderOf, makeFolder } from "../runtime/files.ts";
 import { Monitor, type MonitorOptions } from "./monitor.ts";
 
+/** What `modelCheckpoint` is told. */
 export interface ModelCheckpointOptions extends MonitorOptions {
   /** Where to save. `{epoch}`, from 1, and `{name}` of a value in the logs are filled in: `{epoch:02d}-{val_loss:.2f}`. */
   readonly filepath: string;

@@ -3,6 +3,7 @@ import { badArgument, numberIn, oneOf } from "../arguments.ts";
 import { UserError } from "../errors.ts";
 import type { Logs } from "../model/callbacks.ts";
 
+/** Whether smaller or larger values are better; "auto" tells by the name. */
 export type MonitorMode = "auto" | "min" | "max";
 
 export interface MonitorOptions {

@@ -2,6 +2,7 @@ import { numberIn, onlyKnown, positiveInteger, wholeNumber } from "../arguments.
 import type { Callback, TrainedModel } from "../model/callbacks.ts";
 import { Monitor, type MonitorOptions } from "./monitor.ts";
 
+/** What `reduceLROnPlateau` is told. */
 export interface ReduceLROnPlateauOptions extends MonitorOptions {
   /** What the learning rate is multiplied by; below 1, default 0.1. */
   readonly factor?: number;

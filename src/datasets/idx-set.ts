@@ -13,6 +13,7 @@ export type Images = readonly [images: NDArray<"uint8">, labels: NDArray<"uint8"
 /** [[xTrain, yTrain], [xTest, yTest]] */
 export type ImageSets = readonly [train: Images, test: Images];
 
+/** Where a data set is taken from. */
 export interface LoadDataOptions extends DownloadOptions {
   /** A folder with the set's files, plain or gzipped (.gz); default: see the set. */
   readonly directory?: string;

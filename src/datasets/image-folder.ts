@@ -15,6 +15,7 @@ const READ = /\.(png|jpe?g)$/i;
 /** What Keras reads and we do not: passing over them would train on other pictures than Keras does. */
 const NOT_READ = /\.(gif|bmp)$/i;
 
+/** What `imageFolder` is told. */
 export interface ImageFolderOptions {
   /** [height, width] that the pictures are scaled to, or one number for both; default 256. */
   readonly imageSize?: number | readonly [height: number, width: number];
@@ -34,6 +35,7 @@ export interface ImageFolderOptions {
 /** Pictures, uint8 of shape (n, height, width, channels), and labels, int32 of shape (n). */
 export type LabelledImages = readonly [images: NDArray<"uint8">, labels: NDArray<"int32">];
 
+/** The pictures of a folder, and the names of its classes. */
 export interface ImageFolder {
   readonly train: LabelledImages;
   /** No pictures where `validationSplit` is 0. */

@@ -27,6 +27,7 @@ const npzSet = (name: string): RemoteSet => ({
   ],
 });
 
+/** Where MNIST is taken from. */
 export interface LoadMnistOptions extends LoadDataOptions {
   /** As in Keras: the name of its file within its folder of data sets, `mnist.npz`, which is read in place of the package's data. */
   readonly path?: string;

@@ -4,7 +4,8 @@ import { NDArray } from "../array.ts";
 import { readFile, writeFileAtomic } from "../runtime/files.ts";
 
 /** A path, a file's URL, or a file's bytes. */
-type Source = string | URL | Uint8Array | ArrayBuffer;
+/** A path, a file's URL, or the file's bytes. */
+export type Source = string | URL | Uint8Array | ArrayBuffer;
 
 async function open(where: string, source: Source): Promise<{ name: string; bytes: Uint8Array }> {
   if (source instanceof Uint8Array) return { name: where, bytes: source };

@@ -7,6 +7,7 @@
  */
 import type { Emitter } from "../wasm/emitter.ts";
 
+/** Lengths of the axes, without that of the batch. */
 export type Shape = readonly number[];
 
 export type ElementType = "float32" | "int32" | "uint8";

@@ -57,6 +57,7 @@ const activations = {
 const aliases = { hard_swish: "hard_silu", swish: "silu" } as const;
 
 type CanonicalName = keyof typeof activations;
+/** Keras's name of an activation, or one of its second names. */
 export type ActivationName = CanonicalName | keyof typeof aliases;
 
 /** Checks the name of an activation; absent means linear. The name is that which Keras writes. */

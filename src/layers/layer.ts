@@ -18,6 +18,7 @@ export interface WeightSpec {
   readonly regularizer?: Penalty | undefined;
 }
 
+/** A layer that is not in a model yet: its configuration, and what it lowers to. */
 export interface Layer {
   /** Keras's class name. */
   readonly className: string;

@@ -4,6 +4,7 @@ import { UserError } from "../errors.ts";
 import type { Shape } from "../kernels/op.ts";
 import type { Padding } from "../kernels/window.ts";
 
+/** "valid": windows stay within the image; "same": the image is padded with zeros, so that without strides its size stays. */
 export type PaddingName = "valid" | "same";
 
 /** Expects an image: (height, width, channels). */

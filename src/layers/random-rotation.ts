@@ -1,6 +1,7 @@
 import { defineLayer, type LayerType } from "./layer.ts";
 import { type Factor, type RandomWarpOptions, randomWarp, randomWarpOptionsOf, toRange } from "./random-warp.ts";
 
+/** What `randomRotation` is told. */
 export interface RandomRotationOptions extends RandomWarpOptions {
   /** Rotation in turns, from -1 to 1, counter-clockwise: each image draws one from the range. A number stands for both ways. */
   readonly factor: Factor;

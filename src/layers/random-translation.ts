@@ -1,6 +1,7 @@
 import { defineLayer, type LayerType } from "./layer.ts";
 import { type Factor, type RandomWarpOptions, randomWarp, randomWarpOptionsOf, toRange } from "./random-warp.ts";
 
+/** What `randomTranslation` is told. */
 export interface RandomTranslationOptions extends RandomWarpOptions {
   /** Shift down as a share of the height, from -1 to 1: each image draws one from the range. A number stands for both ways. */
   readonly heightFactor: Factor;

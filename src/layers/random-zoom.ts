@@ -1,6 +1,7 @@
 import { defineLayer, type LayerType } from "./layer.ts";
 import { type Factor, type RandomWarpOptions, randomWarp, randomWarpOptionsOf, toRange } from "./random-warp.ts";
 
+/** What `randomZoom` is told. */
 export interface RandomZoomOptions extends RandomWarpOptions {
   /**
    * How much more of the height is seen, from above -1 to 1: each image draws one from the range. 0.2 zooms out by 20 %,

@@ -12,9 +12,13 @@ export interface TrainedModel {
   stopTraining: boolean;
   /** Its learning rate may be changed at any time. */
   readonly optimizer: Optimizer | undefined;
+  /** Copies of the weights, in Keras's order. */
   getWeights(): NDArray[];
+  /** Sets the weights, in the same order. */
   setWeights(weights: readonly NDArray[]): void;
+  /** Saves the model; see `Sequential.save`. */
   save(path: string): Promise<void>;
+  /** Saves the weights alone; see `Sequential.saveWeights`. */
   saveWeights(path: string): Promise<void>;
 }
 
@@ -24,7 +28,9 @@ export interface Callback {
   readonly toleratesNaN?: boolean;
   /** Called before training begins. */
   setModel?(model: TrainedModel): void;
+  /** Called before the first epoch. */
   onTrainBegin?(): void | Promise<void>;
+  /** Called once training has ended, unless by an error. */
   onTrainEnd?(): void | Promise<void>;
   /** Epochs are counted from 0. */
   onEpochBegin?(epoch: number): void | Promise<void>;

@@ -55,6 +55,7 @@ export class ModelLayer {
     return this.#placed().layer.trainable !== false;
   }
 
+  /** Freezes the layer or sets it free. */
   set trainable(trainable: boolean) {
     boolean(`layer "${this.name}"`, "trainable", trainable);
     if (trainable === this.trainable) return;

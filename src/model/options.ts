@@ -18,6 +18,7 @@ import type { Optimizer } from "../optimizers/index.ts";
 import { freshSeed } from "../random.ts";
 import type { Callback } from "./callbacks.ts";
 
+/** What a new model is told. */
 export interface SequentialOptions {
   /** Where the options are the only argument. */
   readonly layers?: readonly Layer[];
@@ -35,6 +36,7 @@ export interface SequentialOptions {
 /** What a model is saved as: Keras 3's own `.keras`, or its legacy `.h5`. */
 export type ModelFormat = "keras" | "h5";
 
+/** What `loadModel` is told. */
 export interface LoadOptions {
   /** Also take loss, optimizer, metrics and the optimizer's state from the file. Default true. */
   readonly compile?: boolean;
@@ -46,6 +48,7 @@ export interface LoadOptions {
   readonly strict?: boolean;
 }
 
+/** What `compile` is told. */
 export interface CompileOptions {
   /** Keras's name of a loss, as "categorical_crossentropy", or one of `losses`. */
   readonly loss: string | Loss;
@@ -58,6 +61,7 @@ export interface CompileOptions {
 /** Inputs and targets and, where samples do not all count the same, what each sample's loss is multiplied by. */
 export type Dataset = readonly [x: NDArray, y: NDArray, sampleWeight?: NDArray];
 
+/** What everything that runs a model is told. */
 export interface RunOptions {
   /** Samples a step; default 32. */
   readonly batchSize?: number;
@@ -67,11 +71,13 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What `evaluate` is told. */
 export interface EvaluateOptions extends RunOptions {
   /** What each sample's loss is multiplied by, shape (n). Metrics count all samples alike. Default: 1. */
   readonly sampleWeight?: NDArray;
 }
 
+/** What `fit` is told. */
 export interface FitOptions extends EvaluateOptions {
   /** What the loss of a sample is multiplied by, by its class; in place of `sampleWeight`. Classes not named: 1. */
   readonly classWeight?: Readonly<Record<number, number>>;

@@ -2,6 +2,7 @@
 import type { KernelInfo } from "../compiler/compile.ts";
 import { COUNTERS } from "../wasm/emitter.ts";
 
+/** Where the time of one kernel went. */
 export interface KernelProfile {
   readonly phase: KernelInfo["phase"];
   readonly name: string;
@@ -24,6 +25,7 @@ export interface KernelProfile {
   readonly wait: number;
 }
 
+/** Where the time of training steps went. */
 export interface Profile {
   readonly steps: number;
   readonly threads: number;

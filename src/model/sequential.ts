@@ -37,6 +37,9 @@ import { formatSummary, summaryOf } from "./summary.ts";
 import { Variables } from "./variables.ts";
 import { readWeights, writeWeights } from "./weights.ts";
 
+/**
+ * A model that is a chain of layers, with its weights. https://keras.io/api/models/sequential/
+ */
 export class Sequential {
   readonly name: string;
   /** Set it in a callback to end training after the step that is under way. */

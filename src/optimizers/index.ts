@@ -82,7 +82,11 @@ const off: readonly (readonly [key: string, value: unknown])[] = [
   ["loss_scale_factor", null],
 ];
 
-/** The optimizer that an option of `compile` or a Keras config names. */
+/**
+ * The optimizer that an option of `compile` or a Keras config names.
+ *
+ * @internal
+ */
 export function toOptimizer(option: unknown): Optimizer {
   if (isConfig(option) && typeof option.update === "function") return option as unknown as Optimizer;
   const name = isConfig(option) ? option.class_name : option;

@@ -6,6 +6,7 @@ import { clipByNorm } from "../kernels/gradient-norms.ts";
 import type { UpdateAttributes, UpdateOp } from "../kernels/parameter-update.ts";
 import { isSchedule, type Schedule, scheduleConfig } from "./schedule.ts";
 
+/** An optimizer, with its number of steps and its learning rate. */
 export interface Optimizer extends UpdateRule {
   /** Keras's class name. */
   readonly className: string;

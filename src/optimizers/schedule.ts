@@ -1,6 +1,7 @@
 /** What a learning rate that follows the number of steps is. */
 import { type Config, isConfig } from "../arguments.ts";
 
+/** A learning rate that follows the number of steps. */
 export interface Schedule {
   /** Keras's class name. */
   readonly className: string;

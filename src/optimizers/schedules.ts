@@ -2,6 +2,7 @@
 import { boolean, numberIn, onlyKnown, positiveInteger, wholeNumber } from "../arguments.ts";
 import type { Schedule } from "./schedule.ts";
 
+/** What `exponentialDecay` is told. */
 export interface ExponentialDecayOptions {
   readonly initialLearningRate: number;
   /** Number of steps after which the rate has been multiplied by `decayRate` once. */
@@ -11,6 +12,7 @@ export interface ExponentialDecayOptions {
   readonly staircase?: boolean;
 }
 
+/** What `cosineDecay` is told. */
 export interface CosineDecayOptions {
   readonly initialLearningRate: number;
   /** Number of steps, after the warm-up, until the rate has reached its end. */
