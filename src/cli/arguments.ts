@@ -36,7 +36,9 @@ export function oneOf<Choice extends string>(option: string, choices: readonly C
   return (text) => {
     const choice = choices.find((candidate) => candidate === text);
     if (choice !== undefined) return choice;
-    throw new UserError(`${option}: expected ${choices.join(" or ")}, received "${text}".`);
+    throw new UserError(
+      `${option}: expected ${choices.join(", ").replace(/, ([^,]*)$/, " or $1")}, received "${text}".`,
+    );
   };
 }
 

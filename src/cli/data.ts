@@ -139,11 +139,11 @@ export interface Samples {
 }
 
 /**
- * The data as a model takes them: bytes divided by 255, labels one-hot unless its loss is sparse.
+ * One of the sets as a model takes it: bytes divided by 255, labels one-hot unless its loss is sparse.
  *
  * @throws UserError where they are not what the model takes.
  */
-export function samplesFor(model: Sequential, data: ImageData): { train: Samples; test: Samples } {
+export function samplesFor(model: Sequential, data: ImageData, set: "train" | "test"): Samples {
   const { inputShape, outputShape } = model;
   if (inputShape.join() !== data.shape.join()) {
     throw new UserError(`--data: its images are ${data.shape.join("x")}, but the model takes ${inputShape.join("x")}.`);
@@ -154,10 +154,9 @@ export function samplesFor(model: Sequential, data: ImageData): { train: Samples
       `--data: its labels are 0 to ${data.classes - 1}, but the model gives ${outputShape.join("x")} values.`,
     );
   }
-  const isSparse = model.compiled?.loss.sparse === true;
-  const prepare = ({ images, labels }: LabelledImages): Samples => ({
+  const { images, labels } = data[set];
+  return {
     x: images.dtype === "uint8" ? images.divide(255) : images,
-    y: isSparse ? labels : toCategorical(labels, outputs),
-  });
-  return { train: prepare(data.train), test: prepare(data.test) };
+    y: model.compiled?.loss.sparse ? labels : toCategorical(labels, outputs),
+  };
 }

@@ -34,7 +34,7 @@ function describeMatrix(matrix: NDArray): string {
 /** Prints the test loss and accuracy of a saved model, and its errors by classes; returns the exit code. */
 export async function evaluate(path: string, options: EvaluateOptions): Promise<number> {
   const model = await loadModel(path);
-  const { test } = samplesFor(model, await loadData(options.data, model.inputShape));
+  const test = samplesFor(model, await loadData(options.data, model.inputShape), "test");
   const score = await scoreModel(model, test, { batchSize: BATCH_SIZE });
   const matrix = confusionMatrix(test.y, await model.predict(test.x, { batchSize: BATCH_SIZE }));
   const scores = classScores(matrix);

@@ -1,11 +1,15 @@
 /** The options of each command, as `program.ts` reads them. */
 
+/** What `--optimizer` takes. */
+export const OPTIMIZER_NAMES = ["adam", "adamw", "sgd", "rmsprop", "adadelta"] as const;
+export type OptimizerName = (typeof OPTIMIZER_NAMES)[number];
+
 export interface TrainOptions {
   readonly epochs: number;
   readonly batchSize: number;
   /** Undefined: the optimizer's own, or that of the model that is trained further. */
   readonly learningRate?: number;
-  readonly optimizer?: "adam" | "sgd";
+  readonly optimizer?: OptimizerName;
   readonly seed: number;
   readonly threads?: number;
   readonly data: string;

@@ -112,7 +112,7 @@ describe("what is refused: exit 2, one line", () => {
     ["train --learning-rate 1e-999", 'received "1e-999"'],
     ["train --learning-rate -0.1", 'received "-0.1"'],
     ["train --learning-rate 0,1", 'received "0,1"'],
-    ["train --optimizer adamw", "expected adam or sgd"],
+    ["train --optimizer lion", "expected adam, adamw, sgd, rmsprop or adadelta"],
     ["train --conv2-padding full", "expected same or valid"],
     ["evaluate", "missing required argument 'model'"],
     ["evaluate a b", "too many arguments"],

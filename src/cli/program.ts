@@ -7,7 +7,7 @@ import { Command, CommanderError } from "commander";
 import { UserError } from "../errors.ts";
 import { countOf, imageShapeOf, oneOf, positiveOf, seedOf } from "./arguments.ts";
 import { describeError, EXIT_DONE } from "./exit-codes.ts";
-import type { EvaluateOptions, PredictOptions, TrainOptions } from "./options.ts";
+import { type EvaluateOptions, OPTIMIZER_NAMES, type PredictOptions, type TrainOptions } from "./options.ts";
 
 /** The commands' work; each resolves to the exit code. */
 export interface Commands {
@@ -43,7 +43,11 @@ function addTrain(program: Command, run: (work: Promise<number>) => Promise<void
     .option("--epochs <n>", "passes over the training set", countOf("--epochs"), 10)
     .option("--batch-size <n>", `samples a step, at most ${LARGEST_BATCH}`, countOf("--batch-size", LARGEST_BATCH), 128)
     .option("--learning-rate <x>", "default: the optimizer's own", positiveOf("--learning-rate"))
-    .option("--optimizer <name>", "adam or sgd (default: adam)", oneOf("--optimizer", ["adam", "sgd"]))
+    .option(
+      "--optimizer <name>",
+      `${OPTIMIZER_NAMES.join(", ")} (default: adam)`,
+      oneOf("--optimizer", OPTIMIZER_NAMES),
+    )
     .option("--seed <n>", "of the initial weights and the shuffling", seedOf("--seed"), DEFAULT_SEED)
     .option("--threads <n>", `at most ${MOST_THREADS}; default: one a core, to 16`, countOf("--threads", MOST_THREADS))
     .option("--data <what>", DATA_HELP, "mnist")

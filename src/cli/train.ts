@@ -73,9 +73,11 @@ function createReporter(options: TrainOptions, steps: number): Reporter {
   return new TerminalReporter(plan, terminal);
 }
 
-function createOptimizer({ optimizer, learningRate }: TrainOptions) {
-  const config = learningRate === undefined ? {} : { learningRate };
-  return optimizer === "sgd" ? optimizers.sgd(config) : optimizers.adam(config);
+const { adam, adamW, sgd, rmsprop, adadelta } = optimizers;
+const OPTIMIZERS = { adam, adamw: adamW, sgd, rmsprop, adadelta };
+
+function createOptimizer({ optimizer = "adam", learningRate }: TrainOptions) {
+  return OPTIMIZERS[optimizer](learningRate === undefined ? {} : { learningRate });
 }
 
 interface Run {
@@ -100,7 +102,7 @@ async function prepareRun(options: TrainOptions): Promise<Run> {
   } else if (options.learningRate !== undefined) {
     model.optimizer.learningRate = options.learningRate;
   }
-  return { model, ...samplesFor(model, data) };
+  return { model, train: samplesFor(model, data, "train"), test: samplesFor(model, data, "test") };
 }
 
 /** Trains until the end or Ctrl-C, which ends it after the step that runs. */

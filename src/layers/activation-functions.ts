@@ -23,7 +23,7 @@ const bounded =
   (graph, x) =>
     applyRelu(graph, { negativeSlope: 0, threshold: 0, maxValue: Number.POSITIVE_INFINITY, ...attributes }, x);
 
-const activations = {
+export const activations = {
   celu: plain(elementwise.elu),
   elu: plain(elementwise.elu),
   exponential: plain(elementwise.exponential),
