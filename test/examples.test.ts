@@ -56,7 +56,7 @@ test("fashion-mnist.ts, with augmentation", async () => {
   // The last 5,000 images validate.
   const KERAS_HOME = writeFashionMnist(8000);
   const code = shortened("fashion-mnist", {
-    "const epochs = 20": "const epochs = 2",
+    "const epochs = 40": "const epochs = 2",
     "batchSize: 128": "batchSize: 32",
   });
   const output = await runExample(code, folder, { KERAS_HOME });
