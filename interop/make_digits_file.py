@@ -1,4 +1,5 @@
-"""Writes test/golden/networks/digits.h5: a small LeNet that real Keras has trained on MNIST's digits 0 to 4, for examples/fine-tuning.ts.
+"""Writes test/golden/networks/digits.h5: a small LeNet that real Keras has trained on MNIST's digits 0 to 4, moved at random;
+for examples/fine-tuning.ts.
 
 Run it only when the file shall change: `interop/.venv/bin/python interop/make_digits_file.py`.
 """
@@ -25,6 +26,9 @@ layers = keras.layers
 model = keras.Sequential(
     [
         layers.Input((28, 28, 1)),
+        layers.RandomTranslation((-0.05, 0.1), 0.05, fill_mode="constant"),
+        layers.RandomRotation(0.02, interpolation="nearest", seed=3),
+        layers.RandomZoom(0.1, fill_mode="nearest"),
         layers.Conv2D(4, 5, activation="relu"),
         layers.MaxPooling2D(),
         layers.Conv2D(8, 5, activation="relu"),
