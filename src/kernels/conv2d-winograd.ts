@@ -59,7 +59,7 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
     const group = e.i32(i32.div_u(unit, parts));
     const firstRow = e.i32(i32.mul(group, groupRows));
     const rows = e.i32(i32.sub(total, firstRow));
-    e.if(i32.gt_s(rows, groupRows), () => local.set(rows, i32.const(groupRows)));
+    e.atMost(rows, groupRows);
     const eachRow = (body: (row: TileRow) => void) => {
       const row = e.i32();
       e.for(row, 0, rows, 1, () => {
@@ -187,7 +187,7 @@ function boundPanel(e: Emitter, { plan, method, layout, base, kernel }: Stage, p
 /** Number of rows of outputs, or of windows where pooling, that a row of tiles has in the image. */
 function rowsOf(e: Emitter, height: number, rows: number, tileRow: I32): I32 {
   const left = e.i32(i32.sub(height, i32.mul(tileRow, rows)));
-  e.if(i32.gt_s(left, rows), () => local.set(left, i32.const(rows)));
+  e.atMost(left, rows);
   return left;
 }
 

@@ -205,9 +205,9 @@ function positionsInImage(e: Emitter, windows: Windows, index: I32, axis: 0 | 1)
   e.if(i32.lt_s(start, 0), () => local.set(from, i32.div_s(i32.sub(stride - 1, start), stride)));
   const to = e.i32(i32.sub(windows.image[axis]! + stride - 1, start));
   // What lies behind the image wholly has no positions, and division would round towards zero.
-  e.if(i32.lt_s(to, 0), () => local.set(to, i32.const(0)));
+  e.atLeast(to, 0);
   local.set(to, i32.div_s(to, stride));
-  e.if(i32.lt_s(windows.output[axis]!, to), () => local.set(to, i32.const(windows.output[axis]!)));
+  e.atMost(to, windows.output[axis]!);
   return { start, from, to };
 }
 

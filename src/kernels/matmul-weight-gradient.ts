@@ -61,7 +61,7 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
     e.eachUnit(e.i32(Math.ceil(plan.rows / CHUNK_ROWS)), (chunk) => {
       const first = e.i32(i32.mul(chunk, CHUNK_ROWS));
       const count = e.i32(i32.sub(plan.rows, first));
-      e.if(i32.gt_s(count, CHUNK_ROWS), () => local.set(count, i32.const(CHUNK_ROWS)));
+      e.atMost(count, CHUNK_ROWS);
       makeLists(e, plan, x!, { first, count, base });
       const start = e.i32(e.address(0, [first, plan.columns * 4]));
       const target = e.i32(dw ? i32.add(start, dw.address) : i32.add(base, plan.chunk));

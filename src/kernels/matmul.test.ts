@@ -32,6 +32,21 @@ test("a sample's result does not depend on how many others are in the batch", ()
   }
 });
 
+test("zeros add nothing, whatever they are multiplied by; what is not a number reaches the result", () => {
+  const product = (x: number[], w: number[]) => {
+    const inputs = [
+      { shape: [4], batched: true, data: x },
+      { shape: [4, 2], batched: false, data: w },
+    ];
+    return [...runKernel({ op: matmul, attributes: {}, inputs, batch: 1 }).outputs[0]!];
+  };
+  const w = [1, 2, Number.NaN, Number.POSITIVE_INFINITY, 3, 4, 5, 6];
+  expect(product([1, 0, 1, 0], w)).toEqual([4, 6]);
+  expect(product([1, -0, 1, 0], w)).toEqual([4, 6]);
+  expect(product([1, 1, 1, 0], w)).toEqual([Number.NaN, Number.POSITIVE_INFINITY]);
+  expect(product([1, Number.NaN, 1, 0], [1, 1, 1, 1, 1, 1, 1, 1])).toEqual([Number.NaN, Number.NaN]);
+});
+
 test("matmulWeightGradient matches its reference", () => {
   fc.assert(
     fc.property(sizes(9), sizes(75), sizes(21), fc.nat(), (batch, ins, outs, seed) => {

@@ -171,7 +171,7 @@ function makeLists(e: Emitter, work: Work, block: I32): void {
   const rest = plan.inner % 4;
   const first = e.i32(i32.mul(block, BLOCK_ROWS));
   const count = e.i32(i32.sub(plan.inner, first));
-  e.if(i32.gt_s(count, BLOCK_ROWS), () => local.set(count, i32.const(BLOCK_ROWS)));
+  e.atMost(count, BLOCK_ROWS);
   const places = e.v128();
   const rows = e.v128(i32x4.mul(v128.const("i32x4", [0, 1, 2, 3]), i32x4.splat(pitch)));
   const step = e.v128(i32x4.splat(i32.shl(pitch, 2)));
@@ -201,9 +201,9 @@ function runBlock(e: Emitter, work: Work, block: I32, panel: I32): void {
   const { plan, base, w, isPacked, share, attributes } = work;
   const begin = e.i32(i32.mul(panel, e.batch));
   const from = e.i32(i32.sub(share.from, begin));
-  e.if(i32.lt_s(from, 0), () => local.set(from, i32.const(0)));
+  e.atLeast(from, 0);
   const to = e.i32(i32.sub(share.to, begin));
-  e.if(i32.gt_s(to, e.batch), () => local.set(to, e.batch));
+  e.atMost(to, e.batch);
   const first = e.i32(i32.mul(block, BLOCK_ROWS));
   const column = e.i32(i32.mul(panel, plan.panelColumns));
   const run = (columns: number) => {
@@ -239,7 +239,7 @@ function packBlock(
 ): void {
   const { inner, panelBytes } = plan;
   const rows = e.i32(i32.sub(inner, first));
-  e.if(i32.gt_s(rows, BLOCK_ROWS), () => local.set(rows, i32.const(BLOCK_ROWS)));
+  e.atMost(rows, BLOCK_ROWS);
   const to = e.i32(target);
   if (attributes.transposed) {
     const from = e.i32(e.address(w.address, [column, inner * 4], [first, 4]));

@@ -112,7 +112,7 @@ function emitWindows(
   const address = e.i32(e.address(target.address, [from, elementsOf(output) * 4]));
   const clamp = (value: I32, low: I32, size: number, limit: number) => {
     local.set(value, i32.add(low, size));
-    e.if(i32.gt_s(value, limit), () => local.set(value, i32.const(limit)));
+    e.atMost(value, limit);
   };
   const search = () => {
     local.set(winner, i32.const(-1));
@@ -135,8 +135,8 @@ function emitWindows(
         local.set(left, e.address(-padding[2], [column, strides[1]]));
         clamp(bottom, top, poolSize[0], height);
         clamp(right, left, poolSize[1], width);
-        e.if(i32.lt_s(top, 0), () => local.set(top, i32.const(0)));
-        e.if(i32.lt_s(left, 0), () => local.set(left, i32.const(0)));
+        e.atLeast(top, 0);
+        e.atLeast(left, 0);
         e.for(channel, 0, channels, 1, () => {
           search();
           e.scope(() => body(address, maximum, winner));

@@ -124,9 +124,9 @@ function writeSpans(e: Emitter, plan: SparseConvolution, layout: Layout, base: I
   e.for(x, 0, plan.target[1], 1, () => {
     const first = e.i32(isGradient ? i32.add(x, left - width + 1) : i32.sub(i32.mul(x, stride), left));
     const last = e.i32(isGradient ? i32.add(i32.div_u(i32.add(x, left), stride), 1) : i32.add(first, width));
-    e.if(i32.lt_s(first, 0), () => local.set(first, i32.const(0)));
+    e.atLeast(first, 0);
     if (isGradient) local.set(first, i32.div_u(i32.add(first, stride - 1), stride));
-    e.if(i32.gt_s(last, columns), () => local.set(last, i32.const(columns)));
+    e.atMost(last, columns);
     i32.store({}, span, i32.shl(first, 2));
     i32.store({ offset: 4 }, span, i32.shl(last, 2));
     local.set(span, i32.add(span, 8));

@@ -2,9 +2,12 @@
  * Lists of what is not zero, and the inner loop of all sparse kernels: a list's entries against rows of dense values.
  *
  * A list is two arrays, of offsets (int32) and of values (float32), whose distance is known when the kernel is written.
- * Each entry adds `value * row[offset]` to a few vectors of sums that stay in registers. The compiler of Node 20 moves
- * all loads of a basic block above its multiply-adds, and would spill what does not fit into 15 registers; a branch that
- * is never taken, but that the compiler cannot know, ends the block after every few of them.
+ * Each entry adds `value * row[offset]` to a few vectors of sums that stay in registers. What is not in a list adds
+ * nothing, whatever it would be multiplied by: 0 · NaN and 0 · ∞ count as 0 here, where IEEE 754 has NaN. A value that is
+ * NaN is in the list.
+ *
+ * The compiler of Node 20 moves all loads of a basic block above its multiply-adds, and would spill what does not fit into
+ * 15 registers; a branch that is never taken, but that the compiler cannot know, ends the block after every few of them.
  */
 import { block, br_if, f32x4, i8x16, i32, i32x4, local, loop, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";

@@ -40,7 +40,7 @@ export const penaltySums: Op<Penalty> = {
       const place = e.i32();
       const end = e.i32(i32.mul(i32.add(chunk, 1), CHUNK * 4));
       const size = elementsOf(w!.shape) * 4;
-      e.if(i32.gt_u(end, size), () => local.set(end, i32.const(size)));
+      e.atMost(end, size);
       e.for(place, i32.mul(chunk, CHUNK * 4), end, 4, () => {
         local.set(value, f64.promote_f32(f32.load({ offset: w!.address }, place)));
         if (l1) local.set(sum, f64.add(sum, f64.mul(f64.abs(value), l1)));

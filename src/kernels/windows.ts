@@ -98,8 +98,7 @@ function inImage(e: Emitter, start: I32, { image, window, dilation }: Windows, a
   const from = e.i32(0);
   e.if(i32.lt_s(start, 0), () => local.set(from, stepsTo(e.i32(i32.sub(0, start)))));
   const to = e.i32(stepsTo(e.i32(i32.sub(image[axis]!, start))));
-  // Not gt_s, which wasmati writes as the unsigned gt_u.
-  e.if(i32.lt_s(window[axis], to), () => local.set(to, i32.const(window[axis])));
+  e.atMost(to, window[axis]);
   return { from, to };
 }
 

@@ -282,9 +282,9 @@ function sumDirectly(
   const sideBytes = side * pixelBytes;
   // The part of the patch that is within the image's columns; the rest is zero.
   const first = e.i32(i32.sub(0, x));
-  e.if(i32.lt_s(first, 0), () => local.set(first, i32.const(0)));
+  e.atLeast(first, 0);
   const last = e.i32(i32.sub(width, x));
-  e.if(i32.gt_s(last, side), () => local.set(last, i32.const(side)));
+  e.atMost(last, side);
   const count = e.i32(i32.mul(i32.sub(last, first), pixelBytes));
   const to = e.i32(patch);
   const row = e.i32(y);

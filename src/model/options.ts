@@ -120,8 +120,8 @@ export function checkModel(first: unknown, second: SequentialOptions) {
   };
 }
 
-/** Each thread has memory of its own, and more than this help no batch. */
-const MOST_THREADS = 64;
+/** Each thread has memory of its own, and a word of the barrier's; more than this help no batch. */
+export const MOST_THREADS = 64;
 
 export const RUN_OPTIONS = ["batchSize", "threads", "signal"];
 export const EVALUATE_OPTIONS = [...RUN_OPTIONS, "sampleWeight"];

@@ -11,8 +11,8 @@ import { availableParallelism } from "../runtime/host.ts";
 import type { Profile } from "./profile.ts";
 import { Session } from "./session.ts";
 
-/** More threads than this do not help batches of the usual size. */
-const MOST_THREADS = 16;
+/** At most so many where none are asked for: more do not help batches of the usual size. */
+const DEFAULT_THREADS = 16;
 
 /** The value of a tensor whose elements the session has: one copy is enough. */
 const IN_SESSION = new Float32Array(0);
@@ -99,7 +99,7 @@ export class Variables {
     if (this.#session && this.serves(request)) return this.#session;
     const { network, batchSize, threads, profile = false } = request;
     this.release();
-    const count = threads ?? Math.min(await availableParallelism(), MOST_THREADS);
+    const count = threads ?? Math.min(await availableParallelism(), DEFAULT_THREADS);
     const session = await Session.create(network, { batchSize, threads: count, strict: this.#strict, profile });
     for (const tensor of this.#values.keys()) {
       if (!session.holds(tensor)) continue;

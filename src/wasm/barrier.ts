@@ -7,7 +7,7 @@
  */
 import { block, br, br_if, drop, func, i32, i64, if_, local, loop, memory, return_, unreachable } from "wasmati";
 
-/** Byte offsets of the control words, each on a cache line of its own. */
+/** Byte offsets of the control words. Those that threads look at while they wait are on cache lines of their own. */
 export const CONTROL = {
   /** Threads that have arrived at the barrier. */
   arrived: 0,
@@ -19,7 +19,7 @@ export const CONTROL = {
   command: 192,
   program: 196,
   batch: 200,
-  /** For each thread, eight bytes apart: the command that it ran last, and its batch size. */
+  /** For each thread, of 64 at most and eight bytes apart: the command that it ran last, and its batch size. */
   taken: 256,
   /** Pieces of the running kernel's work that threads have begun; the barrier sets it back. */
   begun: 832,

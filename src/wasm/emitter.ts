@@ -191,6 +191,16 @@ export class Emitter {
     else if_(null, scoped(then));
   }
 
+  /** Raises a signed value to `least` where it is less. */
+  atLeast(value: I32, least: number): void {
+    this.if(i32.lt_s(value, least), () => local.set(value, i32.const(least)));
+  }
+
+  /** Lowers a signed value to `most` where it is more. Kernels do not use `gt_s`: wasmati 0.2 writes it as `gt_u`. */
+  atMost(value: I32, most: I32 | number): void {
+    this.if(i32.lt_s(most, value), () => local.set(value, typeof most === "number" ? i32.const(most) : most));
+  }
+
   /** Pushes `constant + Σ index * bytes`. */
   address(constant: number, ...terms: Term[]): StackVar<"i32"> {
     let sum = i32.const(constant);
