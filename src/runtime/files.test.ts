@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,6 +40,16 @@ test("a write that fails leaves what was there, nothing else, and says why", asy
   expect(readdirSync(folder)).toEqual(["taken"]);
   expect(readdirSync(taken)).toEqual(["inside"]);
   expect(readFileSync(join(taken, "inside"), "utf8")).toBe("kept");
+});
+
+test("what saves that were broken off have left goes with the next save; what others are writing stays", async () => {
+  const path = join(folder, "model.h5");
+  const { pid: gone } = spawnSync(process.execPath, ["--version"]);
+  const abandoned = [`model.h5.${gone}-0123abcd.tmp`, `model.h5.${process.pid}-0123abcd.tmp`];
+  const others = [`model.h5.${process.ppid}-0123abcd.tmp`, `other.h5.${gone}-0123abcd.tmp`, "model.h5.tmp"];
+  for (const name of [...abandoned, ...others]) writeFileSync(join(folder, name), "part");
+  await writeFileAtomic(path, new Uint8Array(9));
+  expect(readdirSync(folder).sort()).toEqual([...others, "model.h5"].sort());
 });
 
 test("a file that cannot be read is named", async () => {

@@ -33,28 +33,90 @@ export async function readFile(path: string | URL): Promise<Uint8Array> {
   }
 }
 
+/** What ends the names of files that are not whole yet: whose process writes them, and a number of its own. */
+const TEMPORARY = /^\.(\d+)-[0-9a-f]{8}\.tmp$/;
+
+/** Those that this process is writing. */
+const beingWritten = new Set<string>();
+
+/** Systems that cannot bring a folder to disk say so by these. */
+const NO_FOLDER_SYNC = ["EINVAL", "EPERM", "EACCES", "EISDIR", "ENOTSUP"];
+
 /**
- * Writes a file beside its place and moves it there when it is whole and on disk.
+ * Writes a file beside its place and moves it there when it is whole and on disk; waits until the move is on disk too.
+ * What an earlier save left that was broken off, by a power failure or a kill, is removed.
  *
  * @throws UserError where it cannot be written; an existing file then is as it was, and nothing is left behind.
  */
 export async function writeFileAtomic(target: string | URL, bytes: Uint8Array): Promise<void> {
   const fs = await fileSystem();
+  const { rmSync } = await import("node:fs");
   const path = target instanceof URL ? (await import("node:url")).fileURLToPath(target) : target;
   // A name of its own for each call: two saves at the same time must not write into one file.
-  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+  const { resolve } = await import("node:path");
+  const temporary = resolve(`${path}.${process.pid}-${crypto.randomUUID().slice(0, 8)}.tmp`);
+  const removeAtExit = () => rmSync(temporary, { force: true });
+  process.on("exit", removeAtExit);
+  beingWritten.add(temporary);
   try {
-    const file = await fs.open(temporary, "wx");
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeToDisk(temporary, bytes);
     await fs.rename(temporary, path);
+    const folder = await folderOf(path);
+    await syncFolder(folder);
+    await removeAbandoned(resolve(folder), path);
   } catch (error) {
     await fs.rm(temporary, { force: true }).catch(() => {});
     throw explain("write", path, error);
+  } finally {
+    beingWritten.delete(temporary);
+    process.off("exit", removeAtExit);
+  }
+}
+
+async function writeToDisk(path: string, bytes: Uint8Array): Promise<void> {
+  const fs = await fileSystem();
+  const file = await fs.open(path, "wx");
+  try {
+    // As much in one call as the system takes: `writeFile` waits for the event loop every half megabyte.
+    for (let written = 0; written < bytes.length; ) {
+      written += (await file.write(bytes, written)).bytesWritten;
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const fs = await fileSystem();
+  try {
+    const folder = await fs.open(path, "r");
+    await folder.sync().finally(() => folder.close());
+  } catch (error) {
+    if (!NO_FOLDER_SYNC.includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
+}
+
+/** Removes what saves to a path left whose processes are gone. */
+async function removeAbandoned(folder: string, path: string): Promise<void> {
+  const fs = await fileSystem();
+  const { basename, join } = await import("node:path");
+  const name = basename(path);
+  const entries = await fs.readdir(folder).catch(() => []);
+  for (const entry of entries) {
+    const owner = entry.startsWith(name) ? TEMPORARY.exec(entry.slice(name.length))?.[1] : undefined;
+    if (owner === undefined || isWriting(Number(owner), join(folder, entry))) continue;
+    await fs.rm(join(folder, entry), { force: true }).catch(() => {});
+  }
+}
+
+function isWriting(owner: number, path: string): boolean {
+  if (owner === process.pid) return beingWritten.has(path);
+  try {
+    process.kill(owner, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }
 
