@@ -1,6 +1,6 @@
 import { badArgument, boolean, onlyKnown } from "../arguments.ts";
 import type { Callback } from "../model/callbacks.ts";
-import { appendText, fileSize } from "../runtime/files.ts";
+import { appendText, fileSize, truncateFile } from "../runtime/files.ts";
 
 export interface CsvLoggerOptions {
   readonly filename: string;
@@ -26,12 +26,23 @@ export function csvLogger(options: CsvLoggerOptions): Callback {
   const append = boolean(where, "append", options.append ?? false);
   let columns: string[] | undefined;
   let hasHeader = false;
+  /** Length of the file. */
+  let bytes = 0;
   let isFull = false;
   return {
     async onTrainBegin() {
       columns = undefined;
       hasHeader = append && (await fileSize(filename)) > 0;
       if (!hasHeader) await appendText(filename, "", { anew: true });
+      bytes = await fileSize(filename);
+    },
+    getState: () => ({ columns, hasHeader, bytes }),
+    async onTrainResume(state) {
+      ({ columns, hasHeader, bytes } = state as { columns?: string[]; hasHeader: boolean; bytes: number });
+      // Rows of epochs after the checkpoint come again.
+      await truncateFile(filename, bytes);
+      hasHeader = hasHeader && (await fileSize(filename)) > 0;
+      await appendText(filename, "");
     },
     async onEpochEnd(epoch, logs) {
       if (isFull) return;
@@ -41,6 +52,7 @@ export function csvLogger(options: CsvLoggerOptions): Callback {
       hasHeader = true;
       try {
         await appendText(filename, lines.map((line) => `${line.join(separator)}\n`).join(""));
+        bytes = await fileSize(filename);
       } catch (error) {
         if (!onError) throw error;
         isFull = true;

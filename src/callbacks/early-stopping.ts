@@ -45,6 +45,10 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
       bestWeights = undefined;
       waited = 0;
     },
+    getState: () => ({ best, bestWeights, waited }),
+    onTrainResume(state) {
+      ({ best, bestWeights, waited } = state as { best?: number; bestWeights?: NDArray[]; waited: number });
+    },
     onEpochEnd(epoch, logs) {
       const value = monitor.valueIn(logs);
       if (epoch < startFromEpoch) return;

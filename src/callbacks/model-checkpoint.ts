@@ -55,6 +55,11 @@ export function modelCheckpoint(options: ModelCheckpointOptions): Callback {
     setModel(given) {
       model = given;
     },
+    getState: () => ({ best, steps }),
+    onTrainResume(state, at) {
+      ({ best, steps } = state as { best?: number; steps: number });
+      epochNow = at.epoch;
+    },
     onEpochBegin(epoch) {
       epochNow = epoch;
     },

@@ -44,6 +44,10 @@ export function reduceLROnPlateau(options: ReduceLROnPlateauOptions = {}): Callb
       waited = 0;
       cooling = 0;
     },
+    getState: () => ({ best, waited, cooling }),
+    onTrainResume(state) {
+      ({ best, waited, cooling } = state as { best?: number; waited: number; cooling: number });
+    },
     onEpochEnd(_, logs) {
       const { optimizer } = model;
       const value = monitor.valueIn(logs);

@@ -19,6 +19,9 @@ import {
   toPythonJson,
 } from "./saved-model.ts";
 
+/** The attribute with a checkpoint's text, and the group with its tensors. */
+const CHECKPOINT = "lenet_checkpoint";
+
 /** Keras wants one of its own here, and does not use it. */
 const BACKEND = "tensorflow";
 
@@ -46,12 +49,15 @@ export function readKerasH5(bytes: Uint8Array, { optimizer: wanted = true } = {}
     const trainingConfig = json("training_config");
     const kerasVersion = root.text("keras_version");
     const optimizer = wanted ? readOptimizer(root) : undefined;
+    const text = root.text(CHECKPOINT);
+    const tensors = root.group(CHECKPOINT) ? readWeights(root, CHECKPOINT) : [];
     return {
       modelConfig,
       layers,
       ...(trainingConfig !== undefined && { trainingConfig }),
       ...(optimizer && { optimizer }),
       ...(kerasVersion !== undefined && { kerasVersion }),
+      ...(text !== undefined && { checkpoint: { text, tensors } }),
     };
   });
 }
@@ -107,7 +113,7 @@ function readOptimizer(root: GroupReader): SavedModel["optimizer"] {
  * @throws UserError for a tensor whose data does not fill its shape.
  */
 export function writeKerasH5(model: SavedModel): Promise<Uint8Array> {
-  const { modelConfig, trainingConfig, layers, optimizer, kerasVersion = KERAS_VERSION } = model;
+  const { modelConfig, trainingConfig, layers, optimizer, checkpoint, kerasVersion = KERAS_VERSION } = model;
   return writeHdf5((root) => {
     root.setText("keras_version", kerasVersion);
     root.setText("backend", BACKEND);
@@ -121,6 +127,8 @@ export function writeKerasH5(model: SavedModel): Promise<Uint8Array> {
     for (const layer of layers) writeTensors(weights.group(layer.name), layer.weights);
     writeTensors(weights.group("top_level_model_weights"), []);
     if (optimizer) writeOptimizer(root.group("optimizer_weights"), optimizer);
+    if (checkpoint) root.setBytes(CHECKPOINT, checkpoint.text);
+    if (checkpoint?.tensors.length) writeTensors(root.group(CHECKPOINT), checkpoint.tensors);
   });
 }
 

@@ -26,6 +26,11 @@ export interface SavedModel {
     readonly weights: readonly NamedTensor[];
   };
   readonly kerasVersion?: string;
+  /** What a run that goes on needs besides the model; Keras leaves it aside. */
+  readonly checkpoint?: {
+    readonly text: string;
+    readonly tensors: readonly NamedTensor[];
+  };
 }
 
 /** The Keras whose format we write. */

@@ -14,7 +14,21 @@ export interface Step {
 
 /** Where the steps of each epoch come from. */
 export interface Source {
-  epoch(epoch: number): Iterable<Step> | AsyncIterable<Step>;
+  /** The steps of an epoch, less those that are done. */
+  epoch(epoch: number, done?: number): Iterable<Step> | AsyncIterable<Step>;
+  /** Where it stands after the step that it gave last. */
+  place(): Place;
+  /** Goes on from there, which another source of the same data was at. */
+  goTo(place: Place): Promise<void>;
+}
+
+/** Where a source stands. */
+export interface Place {
+  /** Samples or batches of the present pass that have been given. */
+  readonly taken: number;
+  /** The epoch that began the pass, and the seed: they decide its order. */
+  readonly pass?: number;
+  readonly seed?: number;
 }
 
 /** Batches that are made while they are used. */
@@ -62,22 +76,41 @@ export interface CourseOptions {
  * (keras/src/trainers/epoch_iterator.py).
  */
 export class Course implements Source {
-  readonly #samples: Samples;
+  readonly samples: Samples;
   readonly #options: CourseOptions;
+  #seed: number;
   #start = 0;
+  /** The epoch that began the pass. */
+  #pass = 0;
   #order: Uint32Array | undefined;
 
   constructor(samples: Samples, options: CourseOptions) {
-    this.#samples = samples;
+    this.samples = samples;
     this.#options = options;
+    this.#seed = options.seed;
+  }
+
+  place(): Place {
+    return { taken: this.#start, pass: this.#pass, seed: this.#seed };
+  }
+
+  async goTo({ taken, pass = 0, seed = this.#seed }: Place): Promise<void> {
+    this.#start = taken;
+    this.#seed = seed;
+    this.#begin(pass);
+  }
+
+  #begin(epoch: number): void {
+    this.#pass = epoch;
+    if (this.#options.shuffle) this.#order = permutation(this.samples.count, this.#seed, epoch);
   }
 
   /** The batches of an epoch; the order of a pass is that of the epoch which begins it. */
-  *epoch(epoch: number): Iterable<Step> {
-    const { batchSize, stepsPerEpoch = Number.POSITIVE_INFINITY, shuffle, seed } = this.#options;
-    const samples = this.#samples;
-    if (this.#start === 0 && shuffle) this.#order = permutation(samples.count, seed, epoch);
-    for (let step = 0; step < stepsPerEpoch && this.#start < samples.count; step++) {
+  *epoch(epoch: number, done = 0): Iterable<Step> {
+    const { batchSize, stepsPerEpoch = Number.POSITIVE_INFINITY } = this.#options;
+    const { samples } = this;
+    if (this.#start === 0) this.#begin(epoch);
+    for (let step = done; step < stepsPerEpoch && this.#start < samples.count; step++) {
       const start = this.#start;
       const count = Math.min(batchSize, samples.count - start);
       this.#start += count;
@@ -96,6 +129,7 @@ export class Stream implements Source {
   readonly #check: (batch: Dataset) => Samples;
   readonly #stepsPerEpoch: number;
   #iterator: Iterator<Dataset> | AsyncIterator<Dataset> | undefined;
+  #taken = 0;
 
   constructor(batches: Batches, check: (batch: Dataset) => Samples, stepsPerEpoch = Number.POSITIVE_INFINITY) {
     this.#batches = batches;
@@ -103,14 +137,29 @@ export class Stream implements Source {
     this.#stepsPerEpoch = stepsPerEpoch;
   }
 
-  async *epoch(): AsyncIterable<Step> {
+  place(): Place {
+    return { taken: this.#taken };
+  }
+
+  /** Draws what was drawn before, and leaves it aside. */
+  async goTo({ taken }: Place): Promise<void> {
+    this.#iterator = iterate(this.#batches);
+    for (this.#taken = 0; this.#taken < taken; this.#taken++) {
+      if (!(await this.#iterator.next()).done) continue;
+      throw new UserError(`fit: to go on takes the batches from before: ${taken} of them, there are ${this.#taken}.`);
+    }
+  }
+
+  async *epoch(_ = 0, stepsDone = 0): AsyncIterable<Step> {
     this.#iterator ??= iterate(this.#batches);
-    for (let step = 0; step < this.#stepsPerEpoch; step++) {
+    for (let step = stepsDone; step < this.#stepsPerEpoch; step++) {
       const { done, value } = await this.#iterator.next();
       if (done) {
         this.#iterator = undefined;
+        this.#taken = 0;
         return;
       }
+      this.#taken++;
       const samples = this.#check(value);
       yield { samples, batch: { start: 0, count: samples.count } };
     }

@@ -22,8 +22,48 @@ export interface TrainedModel {
   saveWeights(path: string): Promise<void>;
 }
 
+/** A run that can be kept, and gone on with by another process. */
+export interface KeptRun {
+  /** Updates that the optimizer has made. */
+  readonly iterations: number;
+  /** Differs wherever the run has come further. */
+  readonly position: string;
+  /** All that it takes to go on, as a legacy Keras `.h5` file. The next call overwrites the bytes. */
+  toBytes(): Promise<Uint8Array>;
+  /**
+   * Goes on from what `toBytes` gave, in place of beginning.
+   *
+   * @returns false for bytes that are damaged, or no checkpoint: `onDamaged` is told why
+   * @throws UserError for a checkpoint of another model, of other data or with other options
+   */
+  restore(bytes: Uint8Array, where: string, onDamaged: (reason: string) => void): Promise<boolean>;
+}
+
+/** Keeps a run on its way. */
+export interface RunKeeper {
+  /** Called before training begins, to go on from what was kept. */
+  begin(run: KeptRun): Promise<void>;
+  /**
+   * Called between two steps, when all callbacks have been told: after a step or an epoch, before the end of training,
+   * and where the run is broken off by its signal. Where it has failed its state is of no use.
+   */
+  keep(run: KeptRun, moment: "step" | "epoch" | "end" | "interrupted" | "failed"): Promise<void>;
+}
+
 /** What training tells on its way; each is awaited before training goes on. */
 export interface Callback {
+  /** Set by `backupAndRestore`. @internal */
+  readonly keeper?: RunKeeper;
+  /**
+   * What the callback has to know when training goes on from a checkpoint: numbers, text, arrays and plain objects of
+   * them, and NDArrays of float32.
+   */
+  getState?(): unknown;
+  /**
+   * Called in place of `onTrainBegin` where training goes on from a checkpoint, with what `getState` gave. In the midst of
+   * an epoch, when `step` is not 0, the `onEpochBegin` that came before is not called again.
+   */
+  onTrainResume?(state: unknown, at: { readonly epoch: number; readonly step: number }): void | Promise<void>;
   /** A loss that is not a number ends training quietly, where it otherwise fails. */
   readonly toleratesNaN?: boolean;
   /** Called before training begins. */

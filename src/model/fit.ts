@@ -3,8 +3,8 @@ import type { InputTensors } from "../compiler/network.ts";
 import { UserError } from "../errors.ts";
 import { elementsOf, type Tensor } from "../kernels/op.ts";
 import { yieldToEventLoop } from "../runtime/host.ts";
-import type { Source, Step } from "./batches.ts";
-import type { Callback, History, Logs, TrainedModel } from "./callbacks.ts";
+import type { Place, Source, Step } from "./batches.ts";
+import type { Callback, History, Logs, RunKeeper, TrainedModel } from "./callbacks.ts";
 import { type BatchTensors, copyBatch, copyInputs, type Samples } from "./data.ts";
 import type { Session } from "./session.ts";
 
@@ -48,7 +48,33 @@ export interface Plan {
   brokenWeight(): number | undefined;
   /** Called when a loss or a weight is not a number, before the error. */
   onNotANumber(): void;
+  /** Where the run goes on, and what is told how far it has come; without it the run begins and is not kept. */
+  readonly kept: Kept | undefined;
 }
+
+/** How far a run has come, between two steps. */
+export interface Progress {
+  /** That of the next step, from 0. */
+  readonly epoch: number;
+  /** Steps of it that are done. */
+  readonly step: number;
+  /** Whether callbacks have been told that it begins. */
+  readonly begun: boolean;
+  readonly stopped: boolean;
+  /** Over the epoch's samples so far. */
+  readonly sums: readonly number[];
+  readonly count: number;
+  readonly history: History;
+  readonly place: Place;
+}
+
+export interface Kept {
+  /** What to go on from, and the callbacks' states, one a callback. */
+  readonly resumed: { readonly progress: Progress; readonly callbacks: readonly unknown[] } | undefined;
+  keep(moment: Moment, progress: () => Progress): Promise<void>;
+}
+
+export type Moment = Parameters<RunKeeper["keep"]>[1];
 
 /** Sums over batches, as means. */
 class Means {
@@ -56,9 +82,15 @@ class Means {
   readonly #sums: number[];
   #count = 0;
 
-  constructor(names: readonly string[]) {
+  constructor(names: readonly string[], { sums, count }: Partial<Pick<Progress, "sums" | "count">> = {}) {
     this.#names = names;
-    this.#sums = names.map(() => 0);
+    this.#sums = names.map((_, i) => sums?.[i] ?? 0);
+    this.#count = count ?? 0;
+  }
+
+  /** The sums so far, to go on from. */
+  get state(): Pick<Progress, "sums" | "count"> {
+    return { sums: [...this.#sums], count: this.#count };
   }
 
   add(sums: ArrayLike<number>, count: number): void {
@@ -95,61 +127,147 @@ export async function trainStep(steps: Steps, { samples, batch }: Step): Promise
   });
 }
 
-export async function trainingLoop(steps: Steps, source: Source, plan: Plan): Promise<History> {
-  const history: History = { epoch: [], history: {} };
-  for (const callback of plan.callbacks) callback.setModel?.(plan.model);
-  for (const callback of plan.callbacks) await callback.onTrainBegin?.();
-  for (let epoch = plan.initialEpoch; epoch < plan.epochs && !plan.isStopped(); epoch++) {
-    for (const callback of plan.callbacks) await callback.onEpochBegin?.(epoch);
-    const logs = await trainEpoch(steps, source, plan, epoch);
-    if (plan.validation && (epoch + 1) % plan.validationFreq === 0) {
-      Object.assign(logs, await evaluationLoop(steps, plan.validation(), { signal: plan.signal, prefix: "val_" }));
+/** A run on its way. */
+class Run {
+  readonly #steps: Steps;
+  readonly #source: Source;
+  readonly #plan: Plan;
+  readonly #history: History;
+  #epoch: number;
+  /** Steps of the epoch that are done. */
+  #step: number;
+  #begun: boolean;
+  #means: Means;
+  /** The source's, after the last step that is done. */
+  #place: Place;
+
+  constructor(steps: Steps, source: Source, plan: Plan) {
+    const from = plan.kept?.resumed?.progress;
+    this.#steps = steps;
+    this.#source = source;
+    this.#plan = plan;
+    this.#history = from?.history ?? { epoch: [], history: {} };
+    this.#epoch = from?.epoch ?? plan.initialEpoch;
+    this.#step = from?.step ?? 0;
+    this.#begun = from?.begun ?? false;
+    this.#means = new Means(steps.names, from);
+    this.#place = source.place();
+  }
+
+  get #progress(): Progress {
+    return {
+      epoch: this.#epoch,
+      step: this.#step,
+      begun: this.#begun,
+      stopped: this.#plan.isStopped(),
+      ...this.#means.state,
+      history: this.#history,
+      place: this.#place,
+    };
+  }
+
+  async #keep(moment: Moment): Promise<void> {
+    await this.#plan.kept?.keep(moment, () => this.#progress);
+  }
+
+  async toEnd(): Promise<History> {
+    const { callbacks, signal, model, epochs } = this.#plan;
+    for (const callback of callbacks) callback.setModel?.(model);
+    await this.#tellBegin();
+    try {
+      // An epoch that has begun is ended, as it would have been.
+      while (this.#epoch < epochs && (this.#begun || !this.#plan.isStopped())) {
+        await this.#runEpoch();
+        await this.#keep("epoch");
+      }
+      await this.#keep("end");
+    } catch (error) {
+      await this.#keep(signal?.aborted && error === signal.reason ? "interrupted" : "failed");
+      throw error;
     }
-    plan.keepGoodState();
-    for (const callback of plan.callbacks) await callback.onEpochEnd?.(epoch, logs);
-    history.epoch.push(epoch);
-    for (const [name, value] of Object.entries(logs)) {
-      history.history[name] ??= [];
-      history.history[name].push(value);
+    for (const callback of callbacks) await callback.onTrainEnd?.();
+    return this.#history;
+  }
+
+  async #tellBegin(): Promise<void> {
+    const { callbacks, kept } = this.#plan;
+    const at = { epoch: this.#epoch, step: this.#step };
+    for (const [i, callback] of callbacks.entries()) {
+      if (kept?.resumed && callback.onTrainResume) await callback.onTrainResume(kept.resumed.callbacks[i], at);
+      else await callback.onTrainBegin?.();
     }
   }
-  for (const callback of plan.callbacks) await callback.onTrainEnd?.();
-  return history;
+
+  async #runEpoch(): Promise<void> {
+    const { callbacks, validation, validationFreq, signal } = this.#plan;
+    const epoch = this.#epoch;
+    if (!this.#begun) {
+      for (const callback of callbacks) await callback.onEpochBegin?.(epoch);
+      this.#begun = true;
+    }
+    const logs = await this.#trainEpoch();
+    if (validation && (epoch + 1) % validationFreq === 0) {
+      Object.assign(logs, await evaluationLoop(this.#steps, validation(), { signal, prefix: "val_" }));
+    }
+    this.#plan.keepGoodState();
+    for (const callback of callbacks) await callback.onEpochEnd?.(epoch, logs);
+    this.#history.epoch.push(epoch);
+    for (const [name, value] of Object.entries(logs)) {
+      this.#history.history[name] ??= [];
+      this.#history.history[name].push(value);
+    }
+    this.#epoch++;
+    this.#step = 0;
+    this.#begun = false;
+    this.#means = new Means(this.#steps.names);
+    this.#place = this.#source.place();
+  }
+
+  async #trainEpoch(): Promise<Logs> {
+    const { callbacks, signal } = this.#plan;
+    const epoch = this.#epoch;
+    const tolerant = callbacks.some(({ toleratesNaN }) => toleratesNaN);
+    // Where the run goes on after a step that a callback made the last.
+    const isOver = this.#step > 0 && this.#plan.isStopped();
+    for await (const step of isOver ? [] : this.#source.epoch(epoch, this.#step)) {
+      signal?.throwIfAborted();
+      const batch = this.#step;
+      for (const callback of callbacks) await callback.onBatchBegin?.(batch);
+      const size = step.batch.count;
+      const sums = await trainStep(this.#steps, step);
+      if (!Number.isFinite(sums[0])) {
+        if (tolerant) {
+          this.#plan.model.stopTraining = true;
+          return { loss: sums[0]! / size };
+        }
+        this.#plan.onNotANumber();
+        throw notANumber(`fit: at epoch ${epoch + 1}, step ${batch + 1}, the loss`, sums[0]! / size);
+      }
+      this.#means.add(sums, size);
+      this.#step++;
+      this.#place = this.#source.place();
+      for (const callback of callbacks) await callback.onBatchEnd?.(batch, this.#means.logs());
+      await this.#keep("step");
+      await turn();
+      if (this.#plan.isStopped()) break;
+    }
+    signal?.throwIfAborted();
+    if (this.#step === 0) {
+      throw new UserError(`fit: there are no batches left for epoch ${epoch + 1}; give fewer epochs.`);
+    }
+    // The last update comes after the last loss.
+    const weight = this.#plan.brokenWeight();
+    if (weight !== undefined && !tolerant) {
+      this.#plan.onNotANumber();
+      throw notANumber(`fit: at the end of epoch ${epoch + 1}, a weight`, weight);
+    }
+    return this.#means.logs();
+  }
 }
 
-async function trainEpoch(steps: Steps, source: Source, plan: Plan, epoch: number): Promise<Logs> {
-  const { callbacks, signal } = plan;
-  const means = new Means(steps.names);
-  const tolerant = callbacks.some(({ toleratesNaN }) => toleratesNaN);
-  let batch = 0;
-  for await (const step of source.epoch(epoch)) {
-    signal?.throwIfAborted();
-    for (const callback of callbacks) await callback.onBatchBegin?.(batch);
-    const size = step.batch.count;
-    const sums = await trainStep(steps, step);
-    if (!Number.isFinite(sums[0])) {
-      if (tolerant) {
-        plan.model.stopTraining = true;
-        return { loss: sums[0]! / size };
-      }
-      plan.onNotANumber();
-      throw notANumber(`fit: at epoch ${epoch + 1}, step ${batch + 1}, the loss`, sums[0]! / size);
-    }
-    means.add(sums, size);
-    for (const callback of callbacks) await callback.onBatchEnd?.(batch, means.logs());
-    batch++;
-    await turn();
-    if (plan.isStopped()) break;
-  }
-  signal?.throwIfAborted();
-  if (batch === 0) throw new UserError(`fit: there are no batches left for epoch ${epoch + 1}; give fewer epochs.`);
-  // The last update comes after the last loss.
-  const weight = plan.brokenWeight();
-  if (weight !== undefined && !tolerant) {
-    plan.onNotANumber();
-    throw notANumber(`fit: at the end of epoch ${epoch + 1}, a weight`, weight);
-  }
-  return means.logs();
+/** Trains until the end, from the beginning or from where a run was kept. */
+export function trainingLoop(steps: Steps, source: Source, plan: Plan): Promise<History> {
+  return new Run(steps, source, plan).toEnd();
 }
 
 export function notANumber(what: string, value: number, hint = ""): UserError {

@@ -115,6 +115,7 @@ export function checkModel(first: unknown, second: SequentialOptions) {
   return {
     layers: layers as readonly Layer[],
     name: checkModelName(name),
+    isSeeded: options.seed !== undefined,
     seed: wholeNumber("Sequential", "seed", seed),
     strict: boolean("Sequential", "strict", strict),
   };
@@ -162,12 +163,16 @@ export function checkFitOptions(options: FitOptions, seed: number, isStream: boo
   if (!(Array.isArray(callbacks) && callbacks.every((callback) => typeof callback === "object" && callback))) {
     throw badArgument("fit", "callbacks", "an array of objects", callbacks);
   }
+  if (callbacks.filter(({ keeper }) => keeper).length > 1) {
+    throw new UserError("fit: callbacks: expected at most one backupAndRestore.");
+  }
   return {
     batchSize: positiveInteger("fit", "batchSize", options.batchSize ?? 32),
     epochs: positiveInteger("fit", "epochs", options.epochs ?? 1),
     initialEpoch: wholeNumber("fit", "initialEpoch", options.initialEpoch ?? 0),
     shuffle: boolean("fit", "shuffle", options.shuffle ?? true),
     seed: wholeNumber("fit", "seed", options.seed ?? seed),
+    isSeeded: options.seed !== undefined,
     stepsPerEpoch,
     validationSplit,
     validationData: validationData && checkedPair(validationData),

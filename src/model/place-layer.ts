@@ -32,7 +32,8 @@ export function placeLayer(layer: Layer, before: readonly PlacedLayer[], owner: 
     return tensor;
   });
   const seeded = layer.withSeed?.(seedFor(owner.seed, before.length)) ?? layer;
-  return { layer: seeded, name, inputShape, outputShape, weights };
+  const { withSeed } = layer;
+  return { layer: seeded, name, inputShape, outputShape, weights, ...(withSeed && { withSeed }) };
 }
 
 /** The layer frozen, or no longer; with the same weights. */

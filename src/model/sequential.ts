@@ -51,6 +51,7 @@ export class Sequential {
   /** @internal */
   compiled: Compiled | undefined;
   readonly #seed: number;
+  readonly #isSeeded: boolean;
   /** Runs that are under way. */
   #runs = 0;
   #networks: { readonly forward: Network; readonly training?: TrainingNetwork } | undefined;
@@ -60,6 +61,7 @@ export class Sequential {
     const model = checkModel(layers, options);
     this.name = model.name;
     this.#seed = model.seed;
+    this.#isSeeded = model.isSeeded;
     this.variables = new Variables(model.strict);
     for (const layer of model.layers) this.add(layer);
   }
@@ -172,6 +174,18 @@ export class Sequential {
     return this.#networks;
   }
 
+  /** Gives layers whose seeds come from the model's those of another run, unless the model's was chosen. @internal */
+  reseed(seeds: readonly (number | undefined)[]): void {
+    const weighed = this.#networks?.training?.training.weights;
+    for (const [i, seed] of seeds.entries()) {
+      const placed = this.placed[i]!;
+      if (seed === undefined || this.#isSeeded || !placed.withSeed) continue;
+      this.placed[i] = { ...placed, layer: placed.withSeed(seed) };
+      this.#networks = undefined;
+    }
+    if (weighed) this.#weigh();
+  }
+
   /** From now on the programs weigh samples. */
   #weigh(): void {
     const { forward, training } = this.#network();
@@ -264,11 +278,17 @@ export class Sequential {
     plan: ReturnType<typeof checkFitOptions>,
   ): Promise<History> {
     const { batchSize } = plan;
+    this.stopTraining = false;
+    const keeper = plan.callbacks.find((callback) => callback.keeper)?.keeper;
+    const isSeeded = this.#isSeeded || plan.isSeeded;
+    const kept =
+      keeper &&
+      (await (await import("./checkpoint.ts")).keepRun(this, { ...plan, keeper, source, validation, isSeeded }));
     const steps = await this.#steps("fit", plan.run, Math.max(largest, validation?.count ?? 0), plan.profile);
     let good = plan.restoreOnNaN ? this.#state() : undefined;
-    this.stopTraining = false;
     const history = await trainingLoop(steps, source, {
       ...plan,
+      kept,
       model: this,
       validation: validation && (() => inOrder(validation, batchSize)),
       isStopped: () => this.stopTraining,

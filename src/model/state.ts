@@ -14,6 +14,8 @@ export interface PlacedLayer {
   readonly inputShape: Shape;
   readonly outputShape: Shape;
   readonly weights: readonly PlacedWeight[];
+  /** Has a layer whose seed comes from the model's. */
+  readonly withSeed?: NonNullable<Layer["withSeed"]>;
 }
 
 export interface PlacedWeight {

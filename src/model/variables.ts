@@ -27,7 +27,7 @@ export interface SessionRequest {
 }
 
 export class Variables {
-  readonly #strict: boolean;
+  readonly strict: boolean;
   /** Values, or how to make them: a model that is loaded never draws its first weights. */
   readonly #values = new Map<Tensor, Float32Array | (() => Float32Array)>();
   #session: Session | undefined;
@@ -37,7 +37,7 @@ export class Variables {
 
   /** @param strict see `SessionOptions` */
   constructor(strict: boolean) {
-    this.#strict = strict;
+    this.strict = strict;
   }
 
   /** Adds a state tensor; its first value is made when it is needed. */
@@ -100,7 +100,7 @@ export class Variables {
     const { network, batchSize, threads, profile = false } = request;
     this.release();
     const count = threads ?? Math.min(await availableParallelism(), DEFAULT_THREADS);
-    const session = await Session.create(network, { batchSize, threads: count, strict: this.#strict, profile });
+    const session = await Session.create(network, { batchSize, threads: count, strict: this.strict, profile });
     for (const tensor of this.#values.keys()) {
       if (!session.holds(tensor)) continue;
       session.view(tensor).set(this.#live(tensor));

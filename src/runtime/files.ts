@@ -34,7 +34,7 @@ export async function readFile(path: string | URL): Promise<Uint8Array> {
 }
 
 /** What ends the names of files that are not whole yet: whose process writes them, and a number of its own. */
-const TEMPORARY = /^\.(\d+)-[0-9a-f]{8}\.tmp$/;
+const TEMPORARY = /^(.+)\.(\d+)-[0-9a-f]{8}\.tmp$/s;
 
 /** Those that this process is writing. */
 const beingWritten = new Set<string>();
@@ -53,7 +53,7 @@ export async function writeFileAtomic(target: string | URL, bytes: Uint8Array): 
   const { rmSync } = await import("node:fs");
   const path = target instanceof URL ? (await import("node:url")).fileURLToPath(target) : target;
   // A name of its own for each call: two saves at the same time must not write into one file.
-  const { resolve } = await import("node:path");
+  const { basename, resolve } = await import("node:path");
   const temporary = resolve(`${path}.${process.pid}-${crypto.randomUUID().slice(0, 8)}.tmp`);
   const removeAtExit = () => rmSync(temporary, { force: true });
   process.on("exit", removeAtExit);
@@ -63,7 +63,8 @@ export async function writeFileAtomic(target: string | URL, bytes: Uint8Array): 
     await fs.rename(temporary, path);
     const folder = await folderOf(path);
     await syncFolder(folder);
-    await removeAbandoned(resolve(folder), path);
+    const name = basename(path);
+    await removeAbandoned(folder, (target) => target === name);
   } catch (error) {
     await fs.rm(temporary, { force: true }).catch(() => {});
     throw explain("write", path, error);
@@ -97,16 +98,16 @@ async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Removes what saves to a path left whose processes are gone. */
-async function removeAbandoned(folder: string, path: string): Promise<void> {
+/** Removes what saves to some names in a folder left whose processes are gone. */
+export async function removeAbandoned(folder: string, isTarget: (name: string) => boolean): Promise<void> {
   const fs = await fileSystem();
-  const { basename, join } = await import("node:path");
-  const name = basename(path);
+  const { resolve } = await import("node:path");
   const entries = await fs.readdir(folder).catch(() => []);
   for (const entry of entries) {
-    const owner = entry.startsWith(name) ? TEMPORARY.exec(entry.slice(name.length))?.[1] : undefined;
-    if (owner === undefined || isWriting(Number(owner), join(folder, entry))) continue;
-    await fs.rm(join(folder, entry), { force: true }).catch(() => {});
+    const [, target, owner] = TEMPORARY.exec(entry) ?? [];
+    if (target === undefined || !isTarget(target)) continue;
+    const path = resolve(folder, entry);
+    if (!isWriting(Number(owner), path)) await fs.rm(path, { force: true }).catch(() => {});
   }
 }
 
@@ -126,6 +127,39 @@ export async function appendText(path: string, text: string, { anew = false } = 
   await fs.writeFile(path, text, { flag: anew ? "w" : "a" }).catch((error: unknown) => {
     throw explain("write", path, error);
   });
+}
+
+/** Cuts a file that is longer than so many bytes. @throws UserError where it cannot be written. */
+export async function truncateFile(path: string, bytes: number): Promise<void> {
+  const fs = await fileSystem();
+  if ((await fileSize(path)) <= bytes) return;
+  await fs.truncate(path, bytes).catch((error: unknown) => {
+    throw explain("write", path, error);
+  });
+}
+
+/** Removes a file where there is one. @throws UserError where it cannot be removed. */
+export async function removeFile(path: string): Promise<void> {
+  const fs = await fileSystem();
+  await fs.rm(path, { force: true }).catch((error: unknown) => {
+    throw explain("remove", path, error);
+  });
+}
+
+/** The path of a file in a folder. */
+export async function pathIn(folder: string, name: string): Promise<string> {
+  const { join } = await import("node:path");
+  return join(folder, name);
+}
+
+/** The CRC-32 sum of bytes, one array after another. */
+export async function crc32Of(arrays: Iterable<ArrayBufferView>): Promise<number> {
+  const { crc32 } = await import("node:zlib");
+  let sum = 0;
+  for (const { buffer, byteOffset, byteLength } of arrays) {
+    sum = crc32(new Uint8Array(buffer, byteOffset, byteLength), sum);
+  }
+  return sum;
 }
 
 /** The length of a file in bytes; 0 where there is none. */
