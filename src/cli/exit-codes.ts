@@ -8,6 +8,8 @@ const EXIT_DEFECT = 1;
 const EXIT_MISTAKE = 2;
 /** Ended by Ctrl-C: 128 + SIGINT, as shells report it. */
 export const EXIT_INTERRUPTED = 130;
+/** Ended by SIGTERM. */
+export const EXIT_TERMINATED = 143;
 
 /** File-system refusals that the user can mend, in words. */
 const SYSTEM_ERRORS: Record<string, string> = {

@@ -21,6 +21,11 @@ export interface TrainOptions {
   readonly shuffle: boolean;
   readonly out: string;
   readonly log?: string;
+  /** A folder to keep the run in. */
+  readonly checkpoint?: string;
+  /** Steps from checkpoint to checkpoint; undefined: an epoch. */
+  readonly every?: number;
+  readonly resume?: boolean;
   readonly profile?: boolean;
   readonly json?: boolean;
 }

@@ -63,6 +63,9 @@ function addTrain(program: Command, run: (work: Promise<number>) => Promise<void
     .option("--no-shuffle", "take the samples in their order")
     .option("--out <file>", "where to save the model (.h5 or .keras)", "mnist_LeNet.h5")
     .option("--log <file>", "write a row of metrics an epoch, as CSV")
+    .option("--checkpoint <dir>", "keep the run in this folder, to go on after whatever happens")
+    .option("--every <steps>", "steps from checkpoint to checkpoint (default: an epoch)", countOf("--every"))
+    .option("--resume", "go on from the last checkpoint; with none, begin")
     .option("--json", "write JSON lines to standard output, and nothing else")
     .action((options: TrainOptions) => run(commands.train(options)));
 }

@@ -23,6 +23,8 @@ class EpochClock {
   #firstStep = 0;
   #lastStep = 0;
   #steps = 0;
+  /** The number of the first step: not 1 where training goes on in the midst of an epoch. */
+  #first = 0;
 
   constructor(now: () => number) {
     this.#now = now;
@@ -37,7 +39,10 @@ class EpochClock {
 
   step(step: number): void {
     this.#lastStep = this.#now();
-    if (this.#steps === 0) this.#firstStep = this.#lastStep;
+    if (this.#steps === 0) {
+      this.#firstStep = this.#lastStep;
+      this.#first = step;
+    }
     this.#steps = step;
   }
 
@@ -51,8 +56,8 @@ class EpochClock {
 
   /** Mean of the steps so far; the first, which may include compiling, only where it is the only one (as in Keras). */
   get msPerStep(): number {
-    if (this.#steps > 1) return (this.#lastStep - this.#firstStep) / (this.#steps - 1);
-    return this.#steps === 1 ? this.#lastStep - this.#start : 0;
+    if (this.#steps > this.#first) return (this.#lastStep - this.#firstStep) / (this.#steps - this.#first);
+    return this.#steps > 0 ? this.#lastStep - this.#start : 0;
   }
 }
 

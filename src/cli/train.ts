@@ -2,9 +2,10 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { callbacks, loadModel, optimizers, type Profile, type Sequential } from "../index.ts";
+import { type Callback, callbacks, loadModel, optimizers, type Profile, type Sequential } from "../index.ts";
+import { checkCheckpoints, isKept, keepCheckpoints } from "./checkpoints.ts";
 import { isClassFolder, loadData, type Samples, samplesFor } from "./data.ts";
-import { EXIT_DONE, EXIT_INTERRUPTED } from "./exit-codes.ts";
+import { EXIT_DONE } from "./exit-codes.ts";
 import { checkModelName, checkWritable, isSameFile } from "./files.ts";
 import { type Interrupt, watchInterrupt } from "./interrupt.ts";
 import { buildLeNet, describeScore, scoreModel } from "./lenet.ts";
@@ -43,6 +44,7 @@ function checkOptions(options: TrainOptions): void {
     throw new UserError("--conv2-padding: a saved model (--model) has its own; leave one of the two options out.");
   }
   checkInputShape(options);
+  checkCheckpoints(options, warn);
 }
 
 function checkInputShape({ inputShape, model, data }: TrainOptions): void {
@@ -105,7 +107,24 @@ async function prepareRun(options: TrainOptions): Promise<Run> {
   return { model, train: samplesFor(model, data, "train"), test: samplesFor(model, data, "test") };
 }
 
-/** Trains until the end or Ctrl-C, which ends it after the step that runs. */
+function report(reporter: Reporter): Callback {
+  return {
+    onTrainResume: (_, { epoch, begun }) => {
+      if (begun) reporter.epochBegin(epoch + 1);
+    },
+    onEpochBegin: (epoch) => reporter.epochBegin(epoch + 1),
+    onBatchEnd: (batch, logs) => reporter.batchEnd(batch + 1, logs),
+    onEpochEnd: (_, logs) => reporter.epochEnd(logs),
+  };
+}
+
+/** Writes the log, or leaves one that a run had before. */
+function keepLog({ log }: TrainOptions): Callback {
+  if (log === undefined) return { getState: () => null };
+  return callbacks.csvLogger({ filename: log, onError: warnOfLog });
+}
+
+/** Trains until the end or a signal, which ends it after the step that runs. */
 async function fitModel(run: Run, options: TrainOptions, interrupt: Interrupt): Promise<Profile | undefined> {
   const { model, test } = run;
   const train = run.train!;
@@ -123,14 +142,7 @@ async function fitModel(run: Run, options: TrainOptions, interrupt: Interrupt): 
       ...(threads !== undefined && { threads }),
       validationData: [test.x, test.y],
       signal: interrupt.signal,
-      callbacks: [
-        {
-          onEpochBegin: (epoch) => reporter.epochBegin(epoch + 1),
-          onBatchEnd: (batch, logs) => reporter.batchEnd(batch + 1, logs),
-          onEpochEnd: (_, logs) => reporter.epochEnd(logs),
-        },
-        ...(options.log === undefined ? [] : [callbacks.csvLogger({ filename: options.log, onError: warnOfLog })]),
-      ],
+      callbacks: [report(reporter), keepLog(options), keepCheckpoints(options, warn)],
     });
     return history.profile;
   } catch (error) {
@@ -150,21 +162,26 @@ export async function train(options: TrainOptions): Promise<number> {
   checkOptions(options);
   const run = await prepareRun(options);
   const { model, test } = run;
-  const interrupt = watchInterrupt(() => {
-    warn("lenet: interrupted; finishing the step and saving (Ctrl-C again ends after the step, without saving).");
+  const interrupt = watchInterrupt((name) => {
+    const again = name === "SIGINT" ? "Ctrl-C again ends" : "another SIGTERM ends";
+    warn(`lenet: interrupted; finishing the step and saving (${again} after the step, without saving).`);
   });
+  let saved = options.out;
   try {
     const profile = await fitModel(run, options, interrupt);
     if (profile) write(options.json ? `${JSON.stringify({ profile })}\n` : `\n${formatProfile(profile)}\n`);
     // The training set is most of what is in memory; saving needs room too.
     run.train = undefined;
-    await model.save(options.out);
+    // The checkpoint is the whole run; a finished model from before stays as it is.
+    if (interrupt.exitCode !== undefined && isKept(options, model.optimizer!.iterations)) saved = options.checkpoint!;
+    else await model.save(options.out);
   } finally {
     interrupt.release();
   }
-  if (interrupt.signal.aborted) {
-    write(options.json ? `${JSON.stringify({ saved: options.out })}\n` : `Saved to ${options.out}\n`);
-    return EXIT_INTERRUPTED;
+  if (interrupt.exitCode !== undefined) {
+    const hint = saved === options.checkpoint ? "; --resume goes on from there" : "";
+    write(options.json ? `${JSON.stringify({ saved })}\n` : `Saved to ${saved}${hint}\n`);
+    return interrupt.exitCode;
   }
   const { batchSize, threads } = options;
   const score = await scoreModel(model, test, { batchSize, ...(threads !== undefined && { threads }) });

@@ -50,6 +50,16 @@ export interface RunKeeper {
   keep(run: KeptRun, moment: "step" | "epoch" | "end" | "interrupted" | "failed"): Promise<void>;
 }
 
+/** Where training goes on. */
+export interface ResumedAt {
+  /** Counted from 0. */
+  readonly epoch: number;
+  /** Steps of the epoch that are done. */
+  readonly step: number;
+  /** Whether callbacks have been told that the epoch begins. */
+  readonly begun: boolean;
+}
+
 /** What training tells on its way; each is awaited before training goes on. */
 export interface Callback {
   /** Set by `backupAndRestore`. @internal */
@@ -60,10 +70,11 @@ export interface Callback {
    */
   getState?(): unknown;
   /**
-   * Called in place of `onTrainBegin` where training goes on from a checkpoint, with what `getState` gave. In the midst of
-   * an epoch, when `step` is not 0, the `onEpochBegin` that came before is not called again.
+   * Called in place of `onTrainBegin` where training goes on from a checkpoint, with what `getState` gave and where the
+   * run is. Of an epoch that has `begun`, `onEpochBegin` is not called again. A callback that has `getState`, and was not
+   * there before, begins.
    */
-  onTrainResume?(state: unknown, at: { readonly epoch: number; readonly step: number }): void | Promise<void>;
+  onTrainResume?(state: unknown, at: ResumedAt): void | Promise<void>;
   /** A loss that is not a number ends training quietly, where it otherwise fails. */
   readonly toleratesNaN?: boolean;
   /** Called before training begins. */

@@ -145,11 +145,11 @@ class Checkpoints implements KeptRun {
     }
     const withState = callbacks.map((callback) => callback.getState !== undefined);
     const before = content.callbacks.map((state) => state !== null);
-    // One without a state may come or go, but each state must find its own.
-    if (withState.length === before.length && before.every((had, i) => !had || withState[i])) return;
-    throw new UserError(
-      `the run had ${before.length} callbacks, here are ${withState.length}, or others; give the same, in the same order.`,
-    );
+    // Each state must find its own.
+    const lost = before.findIndex((had, i) => had && !withState[i]);
+    if (withState.length === before.length && lost < 0) return;
+    const received = lost < 0 ? `here are ${withState.length}` : `number ${lost + 1} is not here`;
+    throw new UserError(`the run had ${before.length} callbacks, ${received}; give the same, in the same order.`);
   }
 }
 

@@ -191,9 +191,11 @@ class Run {
 
   async #tellBegin(): Promise<void> {
     const { callbacks, kept } = this.#plan;
-    const at = { epoch: this.#epoch, step: this.#step };
+    const at = { epoch: this.#epoch, step: this.#step, begun: this.#begun };
     for (const [i, callback] of callbacks.entries()) {
-      if (kept?.resumed && callback.onTrainResume) await callback.onTrainResume(kept.resumed.callbacks[i], at);
+      const state = kept?.resumed?.callbacks[i] ?? null;
+      const goesOn = kept?.resumed && (state !== null || !callback.getState);
+      if (goesOn && callback.onTrainResume) await callback.onTrainResume(state, at);
       else await callback.onTrainBegin?.();
     }
   }
