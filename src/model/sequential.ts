@@ -180,7 +180,10 @@ export class Sequential {
     for (const [i, seed] of seeds.entries()) {
       const placed = this.placed[i]!;
       if (seed === undefined || this.#isSeeded || !placed.withSeed) continue;
-      this.placed[i] = { ...placed, layer: placed.withSeed(seed) };
+      this.placed[i] = {
+        ...placed,
+        layer: { ...placed.layer, ...placed.withSeed(seed), trainable: placed.layer.trainable !== false },
+      };
       this.#networks = undefined;
     }
     if (weighed) this.#weigh();

@@ -50,7 +50,7 @@ const NO_FOLDER_SYNC = ["EINVAL", "EPERM", "EACCES", "EISDIR", "ENOTSUP"];
  */
 export async function writeFileAtomic(target: string | URL, bytes: Uint8Array): Promise<void> {
   const fs = await fileSystem();
-  const { rmSync } = await import("node:fs");
+  const { rmSync, writeFileSync } = await import("node:fs");
   const path = target instanceof URL ? (await import("node:url")).fileURLToPath(target) : target;
   // A name of its own for each call: two saves at the same time must not write into one file.
   const { basename, resolve } = await import("node:path");
@@ -59,6 +59,8 @@ export async function writeFileAtomic(target: string | URL, bytes: Uint8Array): 
   process.on("exit", removeAtExit);
   beingWritten.add(temporary);
   try {
+    // Made here and now: what another thread makes may come after the removal.
+    writeFileSync(temporary, "", { flag: "wx" });
     await writeToDisk(temporary, bytes);
     await fs.rename(temporary, path);
     const folder = await folderOf(path);
@@ -76,7 +78,7 @@ export async function writeFileAtomic(target: string | URL, bytes: Uint8Array): 
 
 async function writeToDisk(path: string, bytes: Uint8Array): Promise<void> {
   const fs = await fileSystem();
-  const file = await fs.open(path, "wx");
+  const file = await fs.open(path, "r+");
   try {
     // As much in one call as the system takes: `writeFile` waits for the event loop every half megabyte.
     for (let written = 0; written < bytes.length; ) {
