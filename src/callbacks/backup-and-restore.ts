@@ -10,6 +10,7 @@ import {
   writeFileAtomic,
 } from "../runtime/files.ts";
 
+/** What `backupAndRestore` is told. */
 export interface BackupAndRestoreOptions {
   /** A folder for the checkpoints of this run alone; made where there is none. */
   readonly directory: string;

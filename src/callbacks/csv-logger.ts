@@ -2,6 +2,7 @@ import { badArgument, boolean, onlyKnown } from "../arguments.ts";
 import type { Callback } from "../model/callbacks.ts";
 import { appendText, fileSize, truncateFile } from "../runtime/files.ts";
 
+/** What `csvLogger` is told. */
 export interface CsvLoggerOptions {
   readonly filename: string;
   /** Between the columns; default ",". */
