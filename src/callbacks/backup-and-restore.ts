@@ -91,7 +91,7 @@ class FolderKeeper implements RunKeeper {
     await removeAbandoned(directory, (name) => NAME.test(name));
     await this.#probe();
     for (const name of (await this.#names()).reverse()) {
-      const path = await pathIn(directory, name);
+      const path = pathIn(directory, name);
       const skip = (reason: string) => onSkip(`${path} is skipped: ${reason}`);
       if (await run.restore(await readFile(path), path, skip)) return;
     }
@@ -99,7 +99,7 @@ class FolderKeeper implements RunKeeper {
 
   /** What cannot be written is said before anything is trained. */
   async #probe(): Promise<void> {
-    const path = await pathIn(this.#options.directory, "checkpoint-probe");
+    const path = pathIn(this.#options.directory, "checkpoint-probe");
     await writeFileAtomic(path, new Uint8Array(1));
     await removeFile(path);
   }
@@ -150,13 +150,13 @@ class FolderKeeper implements RunKeeper {
 
   async #save(iterations: number, bytes: Uint8Array): Promise<void> {
     const { directory, keep } = this.#options;
-    await writeFileAtomic(await pathIn(directory, `checkpoint-${String(iterations).padStart(8, "0")}.h5`), bytes);
+    await writeFileAtomic(pathIn(directory, `checkpoint-${String(iterations).padStart(8, "0")}.h5`), bytes);
     const older = (await this.#names()).filter((name) => numberOf(name) < iterations);
     await this.#remove(older.slice(0, Math.max(0, older.length - (keep - 1))));
   }
 
   async #remove(names: readonly string[]): Promise<void> {
-    for (const name of names) await removeFile(await pathIn(this.#options.directory, name));
+    for (const name of names) await removeFile(pathIn(this.#options.directory, name));
   }
 
   async end(): Promise<void> {

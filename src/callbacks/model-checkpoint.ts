@@ -47,7 +47,7 @@ export function modelCheckpoint(options: ModelCheckpointOptions): Callback {
     if (value !== undefined && !monitor!.isBetter(value, best)) return;
     best = value;
     const path = fillIn(where, filepath, { epoch: epoch + 1, ...logs });
-    await makeFolder(await folderOf(path));
+    await makeFolder(folderOf(path));
     if (weightsOnly) await model.saveWeights(path);
     else await model.save(path);
   }

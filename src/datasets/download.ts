@@ -32,7 +32,7 @@ export interface FileContent {
 
 /** A place in Keras's folder; undefined in a browser. */
 export async function cachePlace(...names: readonly string[]): Promise<string | undefined> {
-  const folder = await datasetsFolder();
+  const folder = datasetsFolder();
   return folder && [folder, ...names.filter(Boolean)].join("/");
 }
 

@@ -1,9 +1,9 @@
 /** NumPy's files, `.npy` with one array and `.npz` with several by name. https://numpy.org/doc/stable/reference/routines.io.html */
 import { badArgument, isConfig } from "../arguments.ts";
 import { NDArray } from "../array.ts";
+import { parseNpy } from "../formats/npy.ts";
 import { readFile, writeFileAtomic } from "../runtime/files.ts";
 
-/** A path, a file's URL, or a file's bytes. */
 /** A path, a file's URL, or the file's bytes. */
 export type Source = string | URL | Uint8Array | ArrayBuffer;
 
@@ -24,7 +24,6 @@ async function open(where: string, source: Source): Promise<{ name: string; byte
  */
 export async function loadNpy(source: Source): Promise<NDArray> {
   const { name, bytes } = await open("loadNpy", source);
-  const { parseNpy } = await import("../formats/npy.ts");
   return parseNpy(bytes, name);
 }
 

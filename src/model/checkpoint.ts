@@ -65,9 +65,9 @@ export async function keepRun(model: Model, given: Given): Promise<Kept> {
   const { batchSize, shuffle, seed, validationFreq, stepsPerEpoch = null } = given;
   const cut = source instanceof Course && {
     ...{ batchSize, shuffle, seed },
-    "training data": await describeData(source.samples),
+    "training data": describeData(source.samples),
   };
-  const checks = validation && { validationFreq, "validation data": await describeData(validation) };
+  const checks = validation && { validationFreq, "validation data": describeData(validation) };
   const settings = { ...cut, ...checks, stepsPerEpoch, strict: model.variables.strict };
   const run = new Checkpoints({ model, source, callbacks, settings, adopted: isSeeded ? [] : ["seed"] });
   await keeper.begin(run);
@@ -107,7 +107,7 @@ class Checkpoints implements KeptRun {
     const states = callbacks.map((callback) => callback.getState?.() ?? null);
     const content = { progress: this.#progress!(), callbacks: states, settings, learningRate, iterations };
     const state = encode(content, tensors);
-    const sum = await sumOf(state, { ...saved, checkpoint: { text: "", tensors } });
+    const sum = sumOf(state, { ...saved, checkpoint: { text: "", tensors } });
     const text = JSON.stringify({ version: VERSION, sum, state });
     return this.#writer.write({ ...saved, optimizer: saved.optimizer!, checkpoint: { text, tensors } });
   }
@@ -236,7 +236,7 @@ async function read(bytes: Uint8Array): Promise<{ saved: SavedModel; content: Co
   if (version !== VERSION) {
     throw new UserError(`it is a checkpoint of version ${show(version)}; this lenet reads version ${VERSION}.`);
   }
-  if (sum !== (await sumOf(state, saved))) throw new UserError("it is damaged: its check sum is wrong.");
+  if (sum !== sumOf(state, saved)) throw new UserError("it is damaged: its check sum is wrong.");
   return { saved, content: decode(state, checkpoint.tensors) as Content };
 }
 
@@ -249,7 +249,7 @@ function parse(text: string): Record<string, unknown> {
 }
 
 /** A sum over all that changes in training. */
-function sumOf(state: unknown, { layers, optimizer, checkpoint }: SavedModel): Promise<number> {
+function sumOf(state: unknown, { layers, optimizer, checkpoint }: SavedModel): number {
   const tensors = [
     ...layers.flatMap(({ weights }) => weights),
     ...(optimizer?.weights ?? []),
@@ -292,7 +292,7 @@ function decode(value: unknown, tensors: readonly NamedTensor[]): unknown {
 const PROBES = 256;
 
 /** A text that is another one for other data, as good as always. */
-async function describeData({ count, x, y, weights }: Samples): Promise<string> {
+function describeData({ count, x, y, weights }: Samples): string {
   const row = x.size / x.length;
   const { bytes, divisor } = x.quotient ?? { bytes: undefined, divisor: 1 };
   const rows = Array.from({ length: Math.min(PROBES, count) }, (_, i) => {
@@ -301,6 +301,6 @@ async function describeData({ count, x, y, weights }: Samples): Promise<string> 
     const data = (bytes ?? x.data).subarray(start, start + row);
     return Float32Array.from(data, (value) => value / divisor);
   });
-  const sum = await crc32Of([...rows, y.data, ...(weights ? [weights] : [])]);
+  const sum = crc32Of([...rows, y.data, ...(weights ? [weights] : [])]);
   return `${count} samples of sum ${sum.toString(16)}`;
 }

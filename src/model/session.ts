@@ -25,7 +25,7 @@ export class Session {
   /** Compiles the network and starts the threads. Where the host has no shared memory there is one thread. */
   static async create(network: Network, options: SessionOptions): Promise<Session> {
     const { batchSize, threads, strict = false, profile = false } = options;
-    const probed = await probeFeatures();
+    const probed = probeFeatures();
     const features = { threads: probed.threads, relaxedSimd: probed.relaxedSimd && !strict };
     const count = features.threads ? threads : 1;
     const compiled = compile(network, { batchSize, threads: count, features, profile });

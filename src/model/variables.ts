@@ -99,7 +99,7 @@ export class Variables {
     if (this.#session && this.serves(request)) return this.#session;
     const { network, batchSize, threads, profile = false } = request;
     this.release();
-    const count = threads ?? Math.min(await availableParallelism(), DEFAULT_THREADS);
+    const count = threads ?? Math.min(availableParallelism(), DEFAULT_THREADS);
     const session = await Session.create(network, { batchSize, threads: count, strict: this.strict, profile });
     for (const tensor of this.#values.keys()) {
       if (!session.holds(tensor)) continue;

@@ -18,14 +18,17 @@ function explain(action: string, path: string | URL, error: unknown): UserError 
   return new UserError(`cannot ${action} ${path}: ${reasons[code] ?? message}.`, { cause: error });
 }
 
-async function fileSystem() {
-  if (isNode) return import("node:fs/promises");
-  throw new UserError("a browser has no files and folders to read or write; pass the bytes of the file instead.");
+/** Node's modules are asked for and not imported: bundlers for browsers would look for them. */
+function fileSystem() {
+  if (isNode) return process.getBuiltinModule("node:fs/promises");
+  throw new UserError(
+    "a browser has no files and folders; pass a file's bytes to read it, take `toBytes()` to save a model.",
+  );
 }
 
 /** @throws UserError where the file cannot be read. */
 export async function readFile(path: string | URL): Promise<Uint8Array> {
-  const fs = await fileSystem();
+  const fs = fileSystem();
   try {
     return await fs.readFile(path);
   } catch (error) {
@@ -49,11 +52,11 @@ const NO_FOLDER_SYNC = ["EINVAL", "EPERM", "EACCES", "EISDIR", "ENOTSUP"];
  * @throws UserError where it cannot be written; an existing file then is as it was, and nothing is left behind.
  */
 export async function writeFileAtomic(target: string | URL, bytes: Uint8Array): Promise<void> {
-  const fs = await fileSystem();
-  const { rmSync, writeFileSync } = await import("node:fs");
-  const path = target instanceof URL ? (await import("node:url")).fileURLToPath(target) : target;
+  const fs = fileSystem();
+  const { rmSync, writeFileSync } = process.getBuiltinModule("node:fs");
+  const path = target instanceof URL ? process.getBuiltinModule("node:url").fileURLToPath(target) : target;
   // A name of its own for each call: two saves at the same time must not write into one file.
-  const { basename, resolve } = await import("node:path");
+  const { basename, resolve } = process.getBuiltinModule("node:path");
   const temporary = resolve(`${path}.${process.pid}-${crypto.randomUUID().slice(0, 8)}.tmp`);
   const removeAtExit = () => rmSync(temporary, { force: true });
   process.on("exit", removeAtExit);
@@ -63,7 +66,7 @@ export async function writeFileAtomic(target: string | URL, bytes: Uint8Array): 
     writeFileSync(temporary, "", { flag: "wx" });
     await writeToDisk(temporary, bytes);
     await fs.rename(temporary, path);
-    const folder = await folderOf(path);
+    const folder = folderOf(path);
     await syncFolder(folder);
     const name = basename(path);
     await removeAbandoned(folder, (target) => target === name);
@@ -77,7 +80,7 @@ export async function writeFileAtomic(target: string | URL, bytes: Uint8Array): 
 }
 
 async function writeToDisk(path: string, bytes: Uint8Array): Promise<void> {
-  const fs = await fileSystem();
+  const fs = fileSystem();
   const file = await fs.open(path, "r+");
   try {
     // As much in one call as the system takes: `writeFile` waits for the event loop every half megabyte.
@@ -91,7 +94,7 @@ async function writeToDisk(path: string, bytes: Uint8Array): Promise<void> {
 }
 
 async function syncFolder(path: string): Promise<void> {
-  const fs = await fileSystem();
+  const fs = fileSystem();
   try {
     const folder = await fs.open(path, "r");
     await folder.sync().finally(() => folder.close());
@@ -102,8 +105,8 @@ async function syncFolder(path: string): Promise<void> {
 
 /** Removes what saves to some names in a folder left whose processes are gone. */
 export async function removeAbandoned(folder: string, isTarget: (name: string) => boolean): Promise<void> {
-  const fs = await fileSystem();
-  const { resolve } = await import("node:path");
+  const fs = fileSystem();
+  const { resolve } = process.getBuiltinModule("node:path");
   const entries = await fs.readdir(folder).catch(() => []);
   for (const entry of entries) {
     const [, target, owner] = TEMPORARY.exec(entry) ?? [];
@@ -125,7 +128,7 @@ function isWriting(owner: number, path: string): boolean {
 
 /** Adds text to the end of a file, or begins it anew. @throws UserError where it cannot be written. */
 export async function appendText(path: string, text: string, { anew = false } = {}): Promise<void> {
-  const fs = await fileSystem();
+  const fs = fileSystem();
   await fs.writeFile(path, text, { flag: anew ? "w" : "a" }).catch((error: unknown) => {
     throw explain("write", path, error);
   });
@@ -133,7 +136,7 @@ export async function appendText(path: string, text: string, { anew = false } = 
 
 /** Cuts a file that is longer than so many bytes. @throws UserError where it cannot be written. */
 export async function truncateFile(path: string, bytes: number): Promise<void> {
-  const fs = await fileSystem();
+  const fs = fileSystem();
   if ((await fileSize(path)) <= bytes) return;
   await fs.truncate(path, bytes).catch((error: unknown) => {
     throw explain("write", path, error);
@@ -142,21 +145,21 @@ export async function truncateFile(path: string, bytes: number): Promise<void> {
 
 /** Removes a file where there is one. @throws UserError where it cannot be removed. */
 export async function removeFile(path: string): Promise<void> {
-  const fs = await fileSystem();
+  const fs = fileSystem();
   await fs.rm(path, { force: true }).catch((error: unknown) => {
     throw explain("remove", path, error);
   });
 }
 
 /** The path of a file in a folder. */
-export async function pathIn(folder: string, name: string): Promise<string> {
-  const { join } = await import("node:path");
+export function pathIn(folder: string, name: string): string {
+  const { join } = process.getBuiltinModule("node:path");
   return join(folder, name);
 }
 
 /** The CRC-32 sum of bytes, one array after another. */
-export async function crc32Of(arrays: Iterable<ArrayBufferView>): Promise<number> {
-  const { crc32 } = await import("node:zlib");
+export function crc32Of(arrays: Iterable<ArrayBufferView>): number {
+  const { crc32 } = process.getBuiltinModule("node:zlib");
   let sum = 0;
   for (const { buffer, byteOffset, byteLength } of arrays) {
     sum = crc32(new Uint8Array(buffer, byteOffset, byteLength), sum);
@@ -166,7 +169,7 @@ export async function crc32Of(arrays: Iterable<ArrayBufferView>): Promise<number
 
 /** The length of a file in bytes; 0 where there is none. */
 export async function fileSize(path: string): Promise<number> {
-  const fs = await fileSystem();
+  const fs = fileSystem();
   return fs.stat(path).then(
     ({ size }) => size,
     () => 0,
@@ -174,15 +177,15 @@ export async function fileSize(path: string): Promise<number> {
 }
 
 /** The folder that a path lies in. */
-export async function folderOf(path: string): Promise<string> {
-  const { dirname } = await import("node:path");
+export function folderOf(path: string): string {
+  const { dirname } = process.getBuiltinModule("node:path");
   return dirname(path);
 }
 
 /** A folder inside an installed package. Rejects where the package is not installed. */
 export async function packageFolder(name: string, folder: string): Promise<string> {
-  const { createRequire } = await import("node:module");
-  const { dirname, join } = await import("node:path");
+  const { createRequire } = process.getBuiltinModule("node:module");
+  const { dirname, join } = process.getBuiltinModule("node:path");
   return join(dirname(createRequire(import.meta.url).resolve(`${name}/package.json`)), folder);
 }
 
@@ -196,10 +199,10 @@ export async function sha256Of(bytes: Uint8Array): Promise<string> {
  * The folder in which Keras keeps the data sets that it has downloaded: `datasets` in `$KERAS_HOME` or in `~/.keras`.
  * Undefined in a browser.
  */
-export async function datasetsFolder(): Promise<string | undefined> {
+export function datasetsFolder(): string | undefined {
   if (!isNode) return undefined;
-  const { homedir } = await import("node:os");
-  const { join } = await import("node:path");
+  const { homedir } = process.getBuiltinModule("node:os");
+  const { join } = process.getBuiltinModule("node:path");
   const home = process.env.KERAS_HOME ?? join("~", ".keras");
   return join(home.replace(/^~(?=[/\\]|$)/, homedir()), "datasets");
 }
@@ -223,7 +226,7 @@ function isMissing(error: unknown): boolean {
 
 /** Makes a folder, with those that it lies in, unless it is there. @throws UserError where it cannot be made. */
 export async function makeFolder(path: string): Promise<void> {
-  const fs = await fileSystem();
+  const fs = fileSystem();
   await fs.mkdir(path, { recursive: true }).catch((error: unknown) => {
     throw explain("make folder", path, error);
   });
@@ -238,8 +241,8 @@ export interface FolderEntry {
 
 /** What is in a folder, sorted by name. @throws UserError where it cannot be read. */
 export async function listFolder(path: string): Promise<FolderEntry[]> {
-  const fs = await fileSystem();
-  const { join } = await import("node:path");
+  const fs = fileSystem();
+  const { join } = process.getBuiltinModule("node:path");
   try {
     const entries = await fs.readdir(path, { withFileTypes: true });
     const listed = entries.map(async (entry) => {
@@ -254,7 +257,7 @@ export async function listFolder(path: string): Promise<FolderEntry[]> {
 }
 
 async function leadsToFolder(path: string): Promise<boolean> {
-  const fs = await fileSystem();
+  const fs = fileSystem();
   return fs.stat(path).then(
     (stats) => stats.isDirectory(),
     () => false,

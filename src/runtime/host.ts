@@ -12,12 +12,12 @@ export interface HostWorker {
 
 export const isNode = typeof process !== "undefined" && typeof process.versions?.node === "string";
 
-/** Starts a module worker. */
-export async function startWorker(url: URL): Promise<HostWorker> {
+/** Starts the worker that runs a machine's threads. */
+export function startWorker(): HostWorker {
   if (isNode) {
-    const { Worker } = await import("node:worker_threads");
+    const { Worker } = process.getBuiltinModule("node:worker_threads");
     // Options of the process may not fit a worker: --input-type ends it.
-    const worker = new Worker(url, { execArgv: [] });
+    const worker = new Worker(new URL("./worker.js", import.meta.url), { execArgv: [] });
     return {
       postMessage: (message) => worker.postMessage(message),
       onMessage: (listener) => worker.on("message", listener),
@@ -26,7 +26,8 @@ export async function startWorker(url: URL): Promise<HostWorker> {
       terminate: () => void worker.terminate(),
     };
   }
-  const worker = new Worker(url, { type: "module" });
+  // Bundlers find the worker by this expression, which must stand in one piece.
+  const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   return {
     postMessage: (message) => worker.postMessage(message),
     onMessage: (listener) => worker.addEventListener("message", ({ data }) => listener(data)),
@@ -37,8 +38,8 @@ export async function startWorker(url: URL): Promise<HostWorker> {
 }
 
 /** Number of processors that this process may use. */
-export async function availableParallelism(): Promise<number> {
-  if (isNode) return (await import("node:os")).availableParallelism();
+export function availableParallelism(): number {
+  if (isNode) return process.getBuiltinModule("node:os").availableParallelism();
   return navigator.hardwareConcurrency ?? 1;
 }
 
@@ -61,14 +62,29 @@ const RELAXED_SIMD_MODULE = new Uint8Array([
   253, 133, 2, 11,
 ]);
 
+/**
+ * Whether this thread can share memory and wait in it. A page that is not cross-origin isolated has no shared memory, and
+ * a browser's main thread must not wait.
+ */
+function canWait(): boolean {
+  if (typeof SharedArrayBuffer === "undefined") return false;
+  try {
+    // The word is not the value that is waited for: where waiting is allowed this returns at once.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Finds out what the host offers, by trying it. */
-export async function probeFeatures(): Promise<HostFeatures> {
+export function probeFeatures(): HostFeatures {
   if (isNode && !WebAssembly.validate(RELAXED_SIMD_MODULE)) {
     // Node 20 has it behind a flag, which can be set until the first module that uses it is compiled.
-    (await import("node:v8")).setFlagsFromString("--experimental-wasm-relaxed-simd");
+    process.getBuiltinModule("node:v8").setFlagsFromString("--experimental-wasm-relaxed-simd");
   }
   return {
-    threads: typeof SharedArrayBuffer !== "undefined",
+    threads: canWait(),
     relaxedSimd: WebAssembly.validate(RELAXED_SIMD_MODULE),
   };
 }

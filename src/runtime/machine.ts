@@ -135,7 +135,7 @@ export class Machine {
 
 /** Starts one worker and waits until it has instantiated the module. */
 async function startThread(start: WorkerStart): Promise<HostWorker> {
-  const worker = await startWorker(new URL("./worker.js", import.meta.url));
+  const worker = startWorker();
   try {
     await new Promise<void>((resolve, reject) => {
       worker.onMessage(() => resolve());

@@ -37,7 +37,7 @@ function work({ module, memory, thread, threads, programs, control }, reply) {
 }
 
 if (typeof process !== "undefined" && process.versions?.node) {
-  const { parentPort } = await import("node:worker_threads");
+  const { parentPort } = process.getBuiltinModule("node:worker_threads");
   parentPort?.once("message", (start) => work(start, (message) => parentPort.postMessage(message)));
 } else {
   addEventListener("message", ({ data }) => work(data, (message) => postMessage(message)), { once: true });

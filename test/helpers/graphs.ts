@@ -5,7 +5,7 @@ import { planMemory } from "../../src/compiler/plan.ts";
 import type { Node, Tensor } from "../../src/kernels/op.ts";
 import { probeFeatures } from "../../src/runtime/host.ts";
 
-const features = await probeFeatures();
+const features = probeFeatures();
 
 /** A program of `nodes`, and the elements of the tensors in `kept`, which live from run to run. */
 export function programOf(nodes: readonly Node[], kept: readonly Tensor[], batch = 1) {

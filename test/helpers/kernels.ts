@@ -15,7 +15,7 @@ import {
 } from "../../src/kernels/op.ts";
 import { probeFeatures } from "../../src/runtime/host.ts";
 
-const hostFeatures = await probeFeatures();
+const hostFeatures = probeFeatures();
 
 /** An input of a kernel under test. */
 export interface Input {
