@@ -15,6 +15,7 @@ export * as losses from "./losses.ts";
 export * as metrics from "./metrics.ts";
 export type { Batches } from "./model/batches.ts";
 export type { Callback, History, Logs, ResumedAt, TrainedModel } from "./model/callbacks.ts";
+export type { InputGradientsOptions, LayerOutputsOptions } from "./model/inspect.ts";
 export { loadModel } from "./model/load.ts";
 export type { ModelLayer } from "./model/model-layer.ts";
 export type {

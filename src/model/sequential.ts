@@ -14,6 +14,7 @@ import type { History, Logs } from "./callbacks.ts";
 import { compileModel } from "./compile-model.ts";
 import { checkInputs, checkLengths, checkTargets, type Samples } from "./data.ts";
 import { evaluationLoop, notANumber, predictionLoop, type Steps, trainingLoop, trainStep } from "./fit.ts";
+import { type InputGradientsOptions, inputGradients, type LayerOutputsOptions, layerOutputs } from "./inspect.ts";
 import { ModelLayer } from "./model-layer.ts";
 import { forwardNetwork, type TrainingNetwork, trainingNetwork } from "./networks.ts";
 import {
@@ -390,6 +391,27 @@ export class Sequential {
       predictionLoop((body) => this.variables.use(ask, body), forward, inputs, loop),
     );
     return new NDArray(outputs, [inputs.length, ...this.outputShape]);
+  }
+
+  /**
+   * The outputs (n, …) of layers for inputs (n, …), by the layers' names: what Keras gives by a model of `layer.output`.
+   *
+   * @throws UserError for a name that no layer has, or inputs of another shape.
+   */
+  async layerOutputs(x: NDArray, options: LayerOutputsOptions = {}): Promise<Map<string, NDArray<"float32">>> {
+    this.#first("layerOutputs");
+    return this.#running(() => layerOutputs(this, x, options));
+  }
+
+  /**
+   * Gradient of one output of each sample, `outputs[i]`, with respect to the inputs, shape of x; of the logit where the
+   * model ends in a softmax.
+   *
+   * @throws UserError for inputs of another shape, or outputs that there are not.
+   */
+  async inputGradients(x: NDArray, options: InputGradientsOptions): Promise<NDArray<"float32">> {
+    this.#first("inputGradients");
+    return this.#running(() => inputGradients(this, x, options));
   }
 
   /** Keras's table of the layers, their output shapes and numbers of parameters. Prints it, unless told how. */
