@@ -139,6 +139,18 @@ const networks: Record<string, Omit<NetworkOptions, "optimizer">> = {
     ],
     loss: sparseCategoricalCrossentropy(),
   },
+  "dense layers behind ReLUs, in whole vectors": {
+    input: [8, 6, 2],
+    layers: [
+      conv2d({ filters: 6, kernelSize: 3, padding: "same", activation: "relu" }),
+      maxPooling2d(),
+      flatten(),
+      dense({ units: 36, activation: "relu" }),
+      dense({ units: 8, activation: "relu" }),
+      dense({ units: CLASSES, activation: "softmax" }),
+    ],
+    loss: dense_,
+  },
   "logits, a softmax in the middle": {
     input: [5, 5, 1],
     layers: [conv2d({ filters: 3, kernelSize: 2, activation: "softmax" }), flatten(), dense({ units: CLASSES })],
@@ -195,6 +207,15 @@ test("convolution, bias, ReLU and pooling become one op", () => {
     .get("trainStep")!
     .filter(({ op }) => op.name === "matmulWeightGradient");
   expect(gradients.map(({ outputs }) => outputs)).toEqual([[], []]);
+});
+
+test("both gradients of a dense layer behind a ReLU become one op, with the update of its weight", () => {
+  const { network } = networkOf({ ...networks["dense layers behind ReLUs, in whole vectors"]!, optimizer: sgd() });
+  const gradients = buildPrograms(network)
+    .get("trainStep")!
+    .filter(({ op }) => /^matmul/.test(op.name) && op.name !== "matmul");
+  // The last layer's outputs make no whole vectors.
+  expect(gradients.map(({ outputs }) => outputs.map(({ shape }) => shape))).toEqual([[[36]], [[72]], []]);
 });
 
 describe("clipping by norm makes the step one of two halves", () => {

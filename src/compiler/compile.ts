@@ -12,7 +12,7 @@ import { addPenalty, addPenaltyGradient, penaltySums } from "../kernels/weight-p
 import { COUNTERS, type HostFeatures, type Scratch } from "../wasm/emitter.ts";
 import { differentiate } from "./differentiate.ts";
 import { emitModule, kernelsOf } from "./emit.ts";
-import { findSparseInputs, fuse, fuseReluGradients, fuseUpdates } from "./fuse.ts";
+import { findSparseInputs, fuse, fuseReluGradients, fuseUpdates, pairDenseGradients } from "./fuse.ts";
 import { Graph } from "./graph.ts";
 import type { LoweredLoss, Network, Program, Training } from "./network.ts";
 import { planMemory } from "./plan.ts";
@@ -164,7 +164,7 @@ function buildStep(network: Network, training: Training, update: boolean): reado
   const kept = new Set([output, loss.differentiated, loss.gradient]);
   graph.nodes.splice(0, graph.nodes.length, ...findSparseInputs(fuse(graph.nodes, kept)));
   if (update) appendUpdate(graph, network, training, loss);
-  return fuseUpdates(fuseReluGradients(withoutUnused(graph.nodes)));
+  return pairDenseGradients(fuseUpdates(fuseReluGradients(withoutUnused(graph.nodes))));
 }
 
 /** The loss and its gradient with the samples' weights in them, where there are some. */

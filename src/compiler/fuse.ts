@@ -6,7 +6,7 @@ import { relu, reluGradient } from "../kernels/activations.ts";
 import { biasAdd } from "../kernels/bias-add.ts";
 import { type Conv2dAttributes, conv2d, isDilated } from "../kernels/conv2d.ts";
 import { type MatmulAttributes, matmul } from "../kernels/matmul.ts";
-import { matmulWeightGradient } from "../kernels/matmul-weight-gradient.ts";
+import { type MatmulWeightGradientAttributes, matmulWeightGradient } from "../kernels/matmul-weight-gradient.ts";
 import { type MaxPool2dAttributes, maxPool2d } from "../kernels/max-pool2d.ts";
 import type { Node, Op, Tensor } from "../kernels/op.ts";
 import { isUpdate } from "../kernels/parameter-update.ts";
@@ -120,6 +120,41 @@ export function fuseUpdates(nodes: readonly Node[]): Node[] {
     return { op: before.op, attributes: { update }, inputs: [...before.inputs, parameter!, ...state], outputs: [] };
   });
   return fused.filter((node) => !moved.has(node));
+}
+
+/**
+ * Moves the input gradient of a dense layer behind a ReLU into its weight gradient: both are made of the same rows. The
+ * pair stands where the input gradient stood, with the weight's update where there is one: nothing may read the weight
+ * after it.
+ */
+export function pairDenseGradients(nodes: readonly Node[]): Node[] {
+  const views = new Map<Tensor, Tensor>();
+  for (const { op, inputs, outputs } of nodes) if (op.isView) views.set(outputs[0]!, inputs[0]!);
+  const original = (tensor: Tensor): Tensor => {
+    const viewed = views.get(tensor);
+    return viewed ? original(viewed) : tensor;
+  };
+  const paired = [...nodes];
+  for (const [place, node] of nodes.entries()) {
+    if (node.op !== (matmul as Op<unknown>) || !(node.attributes as MatmulAttributes).masked) continue;
+    const [dy, weight, mask] = node.inputs as [Tensor, Tensor, Tensor];
+    const other = nodes.findIndex(
+      ({ op, inputs: [x, gradient] }) =>
+        op === (matmulWeightGradient as Op<unknown>) && gradient === dy && original(x!) === original(mask),
+    );
+    const partner = nodes[other];
+    const isRead = nodes.some((later, index) => index > place && index !== other && later.inputs.includes(weight));
+    if (!partner || dy.shape.at(-1)! % 4 !== 0 || isRead) continue;
+    const { update } = partner.attributes as MatmulWeightGradientAttributes;
+    paired[place] = {
+      op: partner.op,
+      attributes: { update, inputGradient: true },
+      inputs: update ? partner.inputs : [...partner.inputs, weight],
+      outputs: [...node.outputs, ...partner.outputs],
+    };
+    paired.splice(other, 1);
+  }
+  return paired;
 }
 
 function countUses(nodes: readonly Node[]): Map<Tensor, number> {

@@ -6,15 +6,31 @@
  * Threads share the gradient by chunks of rows, which belong to inputs. ReLU leaves about half of the inputs zero: of each row's
  * inputs, over the batch, those that are not zero become a list, and their samples' output gradients are added up, packed
  * by panels of columns that lie in the first-level cache.
+ *
+ * Where the inputs come from a ReLU, their own gradients pass it just where they are not zero: for the entries of the same
+ * lists. Each is the product of the row of weights with the output gradients that are in registers already, so that both
+ * gradients take one pass: `inputGradient`.
  */
-import { f32x4, i32, i32x4, local, v128 } from "wasmati";
+import { f32, f32x4, i8x16, i32, i32x4, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
 import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
-import { packPanel, transpose } from "./packing.ts";
+import { lanes as lanesOf, packPanel, transpose } from "./packing.ts";
 import type { UpdateOp, VectorUpdate } from "./parameter-update.ts";
-import { addEntries, append, listBytes, MOST_SUMS, nonzeroLanes, TABLE_BYTES, writeTable } from "./sparse-list.ts";
+import {
+  addEntries,
+  addPairs,
+  append,
+  type ListPart,
+  listBytes,
+  MOST_SUMS,
+  nonzeroLanes,
+  TABLE_BYTES,
+  writeTable,
+} from "./sparse-list.ts";
 
 export interface MatmulWeightGradientAttributes {
+  /** Also gives the gradient of x, which is the output of a ReLU: zero where x is. `out` must be a multiple of four. */
+  readonly inputGradient?: boolean;
   /** The optimizer's update, which takes the place of the output. */
   readonly update?: { readonly op: UpdateOp<unknown>; readonly attributes: unknown };
 }
@@ -22,53 +38,72 @@ export interface MatmulWeightGradientAttributes {
 /** Rows whose lists are made together: two cache lines of inputs a sample. */
 const CHUNK_ROWS = 32;
 
+/** Vectors of a panel where both gradients are made: as many sums and as many weights are in registers at a time. */
+const PAIRED_SUMS = 6;
+
 /** Bytes before a list, with its end. */
 const HEADER_BYTES = 16;
 
 /**
  * x (in), dy (out), both batched → (in, out), the sum over the batch. With an update x, dy and the update's inputs but
- * for the gradient; no output.
+ * for the gradient; then without that output. With `inputGradient` the third input is the weight, and the gradient of x
+ * the first output.
  */
 export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
   name: "matmulWeightGradient",
 
-  infer: ({ update }, [x, dy]) => (update ? [] : [gradientType(x!, dy!)]),
+  infer: ({ update, inputGradient }, [x, dy]) => [
+    ...(inputGradient ? [{ ...x!, shape: [elementsOf(x!.shape)] }] : []),
+    ...(update ? [] : [gradientType(x!, dy!)]),
+  ],
 
-  reference({ update }, [x, dy, parameter, ...rest], [output], batch) {
+  reference({ update, inputGradient }, [x, dy, parameter, ...rest], outputs, batch) {
     const type = gradientType(x!, dy!);
     const [rows, columns] = type.shape as [number, number];
-    const dw = output ?? { ...type, data: new Float32Array(rows * columns) };
+    const dx = inputGradient ? outputs[0]! : undefined;
+    const dw = outputs[dx ? 1 : 0] ?? { ...type, data: new Float32Array(rows * columns) };
     for (let i = 0; i < rows; i++) {
       for (let j = 0; j < columns; j++) {
         let sum = 0;
         for (let n = 0; n < batch; n++) sum += x!.data[n * rows + i]! * dy!.data[n * columns + j]!;
         dw.data[i * columns + j] = sum;
       }
+      for (let n = 0; dx && n < batch; n++) {
+        let sum = 0;
+        for (let j = 0; j < columns; j++) sum += dy!.data[n * columns + j]! * parameter!.data[i * columns + j]!;
+        dx.data[n * rows + i] = x!.data[n * rows + i] === 0 ? 0 : sum;
+      }
     }
     update?.op.reference(update.attributes, [parameter!, dw, ...rest], [], batch);
   },
 
-  operations: (_, [x, dy]) => elementsOf(x!.shape) * elementsOf(dy!.shape),
+  operations: ({ inputGradient }, [x, dy]) => (inputGradient ? 2 : 1) * elementsOf(x!.shape) * elementsOf(dy!.shape),
 
-  scratchBytes: (_, [x, dy], batchSize) => planOf(x!, dy!, batchSize).bytes,
+  scratchBytes: (attributes, [x, dy], batchSize) => planOf(attributes, x!, dy!, batchSize).bytes,
 
-  emit(e, { update }, [x, dy, parameter, ...rest], [dw]) {
-    const plan = planOf(x!, dy!, e.batchSize);
+  emit(e, attributes, [x, dy, parameter, ...rest], outputs) {
+    const { update, inputGradient } = attributes;
+    const plan = planOf(attributes, x!, dy!, e.batchSize);
+    const dx = inputGradient ? outputs[0] : undefined;
+    const dw = outputs[dx ? 1 : 0];
     const base = e.scratch();
     writeTable(e, e.i32(i32.add(base, plan.table)));
     packGradients(e, plan, dy!, base);
     const updateVector = update?.op.prepare(e, update.attributes, parameter!, rest);
-    e.eachUnit(e.i32(Math.ceil(plan.rows / CHUNK_ROWS)), (chunk) => {
-      const first = e.i32(i32.mul(chunk, CHUNK_ROWS));
+    e.eachUnit(e.i32(Math.ceil(plan.rows / CHUNK_ROWS)), (number) => {
+      const first = e.i32(i32.mul(number, CHUNK_ROWS));
       const count = e.i32(i32.sub(plan.rows, first));
       e.atMost(count, CHUNK_ROWS);
-      makeLists(e, plan, x!, { first, count, base });
       const start = e.i32(e.address(0, [first, plan.columns * 4]));
       const target = e.i32(dw ? i32.add(start, dw.address) : i32.add(base, plan.chunk));
+      const weights = dx && e.i32(i32.add(start, parameter!.address));
+      const chunk: Chunk = { first, count, base, target, weights };
+      makeLists(e, plan, x!, chunk);
       for (const { panels, width, start: from } of plan.pieces) {
         const panel = e.i32();
-        e.for(panel, from, from + panels, 1, () => addPanel(e, plan, { count, base, panel, width, target }));
+        e.for(panel, from, from + panels, 1, () => addPanel(e, plan, chunk, panel, width));
       }
+      if (dx) writeInputGradients(e, plan, chunk, dx);
       if (updateVector) updateChunk(e, plan, { count, start, gradient: target }, updateVector);
     });
   },
@@ -78,17 +113,19 @@ function gradientType(x: TensorType, dy: TensorType): TensorType {
   return { shape: [elementsOf(x.shape), elementsOf(dy.shape)], batched: false, dtype: "float32" };
 }
 
-function planOf(x: TensorType, dy: TensorType, batchSize: number) {
+function planOf({ inputGradient }: MatmulWeightGradientAttributes, x: TensorType, dy: TensorType, batchSize: number) {
   const columns = elementsOf(dy.shape);
   const vectors = Math.ceil(columns / 4);
-  const panelVectors = Math.ceil(vectors / Math.ceil(vectors / MOST_SUMS));
+  const panelVectors = Math.ceil(vectors / Math.ceil(vectors / (inputGradient ? PAIRED_SUMS : MOST_SUMS)));
   const full = Math.floor(columns / 4 / panelVectors);
   const distance = listBytes(batchSize);
   const slotBytes = HEADER_BYTES + 2 * distance;
   const panelBytes = batchSize * panelVectors * 16;
   const lists = TABLE_BYTES;
   const gradients = lists + CHUNK_ROWS * slotBytes;
-  const chunk = gradients + Math.ceil(vectors / panelVectors) * panelBytes;
+  const products = gradients + Math.ceil(vectors / panelVectors) * panelBytes;
+  const productBytes = inputGradient ? batchSize * 16 : 0;
+  const chunk = products + CHUNK_ROWS * productBytes;
   return {
     rows: elementsOf(x.shape),
     columns,
@@ -103,10 +140,13 @@ function planOf(x: TensorType, dy: TensorType, batchSize: number) {
     /** Bytes from an entry's offset to its value, and from list to list. */
     distance,
     slotBytes,
+    /** Bytes of a row's products with the weights: a vector an entry, whose lanes are to be added up. */
+    productBytes,
     /** Where in scratch memory lies what. */
     table: 0,
     lists,
     gradients,
+    products,
     chunk,
     bytes: chunk + CHUNK_ROWS * columns * 4 + 64,
   };
@@ -132,6 +172,10 @@ interface Chunk {
   readonly first: I32;
   readonly count: I32;
   readonly base: I32;
+  /** Where their weight gradients go. */
+  readonly target: I32;
+  /** Their weights, where the inputs' gradients are wanted. */
+  readonly weights: I32 | undefined;
 }
 
 /** Lists the inputs of each row of a chunk that are not zero, four rows and four samples at a time. */
@@ -169,26 +213,85 @@ function makeLists(e: Emitter, plan: Plan, x: Operand, { first, count, base }: C
   });
 }
 
-/** Sums one panel of a chunk's rows. */
-function addPanel(
+/** The lists of a chunk's rows: their numbers, and where their entries begin and end. */
+function eachList(
   e: Emitter,
-  plan: Plan,
-  { count, base, panel, width, target }: { count: I32; base: I32; panel: I32; width: number; target: I32 },
+  { lists, slotBytes }: Plan,
+  { count, base }: Chunk,
+  body: (row: I32, from: I32, end: I32) => void,
 ): void {
-  const { columns, slotBytes, distance } = plan;
+  const slot = e.i32(i32.add(base, lists));
+  const row = e.i32();
+  e.for(row, 0, count, 1, () => {
+    body(row, e.i32(i32.add(slot, HEADER_BYTES)), e.i32(i32.load({}, slot)));
+    local.set(slot, i32.add(slot, slotBytes));
+  });
+}
+
+/** Sums one panel of a chunk's rows. */
+function addPanel(e: Emitter, plan: Plan, chunk: Chunk, panel: I32, width: number): void {
+  const { columns, distance, rowBytes } = plan;
+  const { base, target, weights } = chunk;
   const gradients = e.i32(e.address(plan.gradients, [base, 1], [panel, plan.panelBytes]));
-  const slot = e.i32(i32.add(base, plan.lists));
-  const row = e.i32(e.address(0, [target, 1], [panel, plan.rowBytes]));
-  e.for(e.i32(), 0, count, 1, () => {
-    const from = e.i32(i32.add(slot, HEADER_BYTES));
-    const end = e.i32(i32.load({}, slot));
+  const offset = e.i32(i32.mul(panel, rowBytes));
+  eachList(e, plan, chunk, (row, from, end) => {
+    const place = e.i32(e.address(0, [offset, 1], [row, columns * 4]));
     const sums = Array.from({ length: Math.ceil(width / 4) }, (_, v) => {
       return { sum: e.v128(f32x4.splat(0)), offset: v * 16 };
     });
-    addEntries(e, sums, { from, end, distance }, gradients);
-    for (const { sum, offset } of sums) e.storeLanes(row, offset, sum, Math.min(4, width - offset / 4));
-    local.set(slot, i32.add(slot, slotBytes));
-    local.set(row, i32.add(row, columns * 4));
+    const list = { from, end, distance };
+    if (weights) {
+      const own = e.i32(i32.add(weights, place));
+      const products = e.i32(e.address(plan.products, [base, 1], [row, plan.productBytes]));
+      e.if(i32.eqz(panel), () => clearProducts(e, list, products));
+      addPairs(e, sums, list, { rows: gradients, weights: own, products });
+    } else addEntries(e, sums, list, gradients);
+    const out = e.i32(i32.add(target, place));
+    for (const { sum, offset } of sums) e.storeLanes(out, offset, sum, Math.min(4, width - offset / 4));
+  });
+}
+
+function clearProducts(e: Emitter, { from, end }: ListPart, products: I32): void {
+  const place = e.i32(products);
+  e.for(e.i32(), from, end, 4, () => {
+    v128.store({}, place, f32x4.splat(0));
+    local.set(place, i32.add(place, 16));
+  });
+}
+
+/** The gradients of a chunk's inputs: zero, but for the entries of the lists. */
+function writeInputGradients(e: Emitter, plan: Plan, chunk: Chunk, dx: Operand): void {
+  const { rows, rowBytes } = plan;
+  const { first, count, base } = chunk;
+  const start = e.i32(e.address(dx.address, [first, 4]));
+  const sample = e.i32(start);
+  e.for(e.i32(), 0, e.batch, 1, () => {
+    const place = e.i32(sample);
+    e.for(e.i32(), 0, e.i32(i32.shr_u(count, 2)), 1, () => {
+      v128.store({ align: 4 }, place, f32x4.splat(0));
+      local.set(place, i32.add(place, 16));
+    });
+    e.for(e.i32(), 0, e.i32(i32.and(count, 3)), 1, () => {
+      f32.store({}, place, 0);
+      local.set(place, i32.add(place, 4));
+    });
+    local.set(sample, i32.add(sample, rows * 4));
+  });
+  eachList(e, plan, chunk, (row, from, end) => {
+    const products = e.i32(e.address(plan.products, [base, 1], [row, plan.productBytes]));
+    const column = e.i32(e.address(0, [start, 1], [row, 4]));
+    const entry = e.i32();
+    e.for(entry, from, end, 4, () => {
+      const lanes = e.v128(v128.load({}, products));
+      const halves = e.v128(f32x4.add(lanes, i8x16.shuffle(lanesOf(2, 3, 0, 1), lanes, lanes)));
+      const n = e.i32(i32.div_u(i32.load({}, entry), rowBytes));
+      f32.store(
+        {},
+        i32.add(column, i32.mul(n, rows * 4)),
+        f32.add(f32x4.extract_lane(0, halves), f32x4.extract_lane(1, halves)),
+      );
+      local.set(products, i32.add(products, 16));
+    });
   });
 }
 

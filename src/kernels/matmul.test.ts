@@ -47,6 +47,19 @@ test("zeros add nothing, whatever they are multiplied by; what is not a number r
   expect(product([1, Number.NaN, 1, 0], [1, 1, 1, 1, 1, 1, 1, 1])).toEqual([Number.NaN, Number.NaN]);
 });
 
+test("matmulWeightGradient with the gradient of its inputs matches its reference", () => {
+  fc.assert(
+    fc.property(sizes(9), sizes(75), sizes(14), fc.nat(), (batch, ins, quarter, seed) => {
+      const outs = quarter * 4;
+      const x = randomInput([ins], batch, seed, 0.5);
+      const inputs = [x, randomInput([outs], batch, seed + 1), randomInput([ins, outs], null, seed + 2)];
+      const attributes = { inputGradient: true };
+      expectMatchesReference({ op: matmulWeightGradient, attributes, inputs, batch });
+    }),
+    { numRuns: 30 },
+  );
+});
+
 test("matmulWeightGradient matches its reference", () => {
   fc.assert(
     fc.property(sizes(9), sizes(75), sizes(21), fc.nat(), (batch, ins, outs, seed) => {

@@ -113,9 +113,10 @@ test("a gradient that is not a number leaves no factor", () => {
 });
 
 test("an update behind the gradient of a dense layer gives the bits of the two apart", () => {
-  const state = fc.tuple(sizes(9), sizes(70), sizes(50), fc.boolean(), fc.nat());
+  const state = fc.tuple(sizes(9), sizes(70), sizes(50), fc.boolean(), fc.boolean(), fc.nat());
   fc.assert(
-    fc.property(state, ([batch, ins, outs, isAdam, seed]) => {
+    fc.property(state, ([batch, ins, size, isAdam, inputGradient, seed]) => {
+      const outs = inputGradient ? 4 * Math.ceil(size / 4) : size;
       const x = randomInput([ins], batch, seed, 0.5);
       const dy = randomInput([outs], batch, seed + 1, 0.4);
       const weights = [0, 1, 2].map((i) => randomInput([ins, outs], null, seed + 2 + i));
@@ -125,13 +126,14 @@ test("an update behind the gradient of a dense layer gives the bits of the two a
       const update = isAdam
         ? { op: adamUpdate as UpdateOp<unknown>, attributes: { ...adam, epsilon: 0.1 } }
         : { op: sgdUpdate as UpdateOp<unknown>, attributes: { momentum: 0.9, nesterov: true } };
-      const [gradient] = runKernel({ op: matmulWeightGradient, attributes: {}, inputs: [x, dy], batch }).outputs;
+      const own = { op: matmulWeightGradient, attributes: { inputGradient }, batch };
+      const gradient = runKernel({ ...own, inputs: inputGradient ? [x, dy, weights[0]!] : [x, dy] }).outputs.at(-1);
       const apart = runKernel({
         ...update,
         inputs: [weights[0]!, { ...weights[0]!, data: gradient! }, ...slots, scalars],
         batch,
       }).inputs;
-      const fused = { op: matmulWeightGradient, attributes: { update }, batch };
+      const fused = { op: matmulWeightGradient, attributes: { update, inputGradient }, batch };
       const inputs = [x, dy, weights[0]!, ...slots, scalars];
       const together = runKernel({ ...fused, inputs }).inputs;
       expect(together.slice(2)).toEqual([apart[0], ...apart.slice(2)]);

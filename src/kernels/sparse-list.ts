@@ -124,3 +124,44 @@ function runEntries(e: Emitter, sets: readonly (readonly SparseSum[])[], part: L
     });
   });
 }
+
+/** Where the rows begin, the vectors of weights, and a vector a list entry. */
+export interface Pairing {
+  readonly rows: I32;
+  readonly weights: I32;
+  readonly products: I32;
+}
+
+/**
+ * As `addEntries`; and to each entry's vector of `products` are added those of its row with `weights`, which lie as the
+ * sums do. Branches that end blocks do not pay here, though some vectors are spilled: 10.0 in place of 8.7 milliseconds.
+ */
+export function addPairs(e: Emitter, sums: readonly SparseSum[], part: ListPart, pairing: Pairing): void {
+  e.scope(() => {
+    const pairs = sums.map((sum) => {
+      return { ...sum, weight: e.v128(v128.load({ offset: sum.offset, align: 4 }, pairing.weights)) };
+    });
+    const entry = e.i32(part.from);
+    const place = e.i32(pairing.products);
+    const [row, value, vector, product] = [e.i32(), e.v128(), e.v128(), e.v128()];
+    block(null, (exit) => {
+      i32.ge_s(entry, part.end);
+      br_if(exit);
+      loop(null, (again) => {
+        local.set(value, v128.load32_splat({ offset: part.distance }, entry));
+        local.set(row, i32.add(pairing.rows, i32.load({}, entry)));
+        local.set(product, v128.load({}, place));
+        for (const { sum, weight, offset } of pairs) {
+          local.set(vector, v128.load({ offset, align: 4 }, row));
+          e.accumulate(sum, vector, value);
+          e.accumulate(product, vector, weight);
+        }
+        v128.store({}, place, product);
+        local.set(place, i32.add(place, 16));
+        local.set(entry, i32.add(entry, 4));
+        i32.lt_s(entry, part.end);
+        br_if(again);
+      });
+    });
+  });
+}
