@@ -183,6 +183,21 @@ def make_formats(folder):
         state.create_dataset("learning_rate:0", data=np.float32(0.25))
 
 
+def make_newer_formats(folder):
+    """A model of many layers in HDF5's newer format, in which large groups and many attributes are kept otherwise."""
+    names = [f"layer_{i}" for i in range(60)]
+    with h5py.File(os.path.join(folder, "formats_latest.h5"), "w", libver="latest", track_order=True) as file:
+        for i in range(10):
+            file.attrs[f"note_{i}"] = f"note {i}"
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": {"name": "größe"}})
+        weights = file.create_group("model_weights", track_order=True)
+        weights.attrs["layer_names"] = names
+        for i, name in enumerate(names):
+            layer = weights.create_group(name)
+            layer.attrs["weight_names"] = ["kernel"]
+            layer.create_dataset("kernel", data=np.float32(i))
+
+
 def write(folder, name, value):
     with open(os.path.join(folder, name), "w") as file:
         json.dump(value, file, separators=(",", ":"))
@@ -196,6 +211,7 @@ def main():
     for number, case in enumerate(cases(), 1):
         make_case(folder, number, *case)
     make_formats(folder)
+    make_newer_formats(folder)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,11 @@
-/** h5wasm, the HDF5 library: loaded when it is needed, run so that no fault leaves it in disorder. */
-import { InternalError, UserError } from "../errors.ts";
+/** h5wasm, the HDF5 library: loaded when something is written, run so that no fault leaves it in disorder. */
+import { InternalError } from "../errors.ts";
 
 type Library = typeof import("h5wasm");
-export type Hdf5Module = Awaited<Library["ready"]>;
+type Hdf5Module = Awaited<Library["ready"]>;
 
-/** Emscripten's file system in memory; its published types lack the list of streams and an option. */
-type FileSystem = Omit<NonNullable<Library["FS"]>, "writeFile"> & {
-  readonly streams: readonly (FS.FSStream | null | undefined)[];
-  /** `canOwn`: the data become the file's content, without a copy. */
-  writeFile(path: string, data: Uint8Array, options: { canOwn: boolean }): void;
-};
+/** Emscripten's file system in memory; its published types lack the list of streams. */
+type FileSystem = NonNullable<Library["FS"]> & { readonly streams: readonly (FS.FSStream | null | undefined)[] };
 
 export interface Hdf5 {
   readonly module: Hdf5Module;
@@ -17,28 +13,13 @@ export interface Hdf5 {
   readonly FS: FileSystem;
 }
 
-/** Loads the library, once: it is 4 MB and costs more start-up time than all the rest. */
+/** Loads the library, once: it is 4 MB and takes longer to start than all the rest of a program. */
 export async function loadHdf5(): Promise<Hdf5> {
   const library = await import("h5wasm");
   const module = await library.ready;
   // Errors come as exceptions instead of text on the error output.
   module.activate_throwing_error_handler();
   return { module, File: library.File, FS: module.FS as unknown as FileSystem };
-}
-
-/**
- * The library's memory as a failure left it, to which each later one goes back. Most programs never need it. Taken once
- * something has succeeded: what the library makes at its first use and keeps, it would make again after each failure.
- */
-let kept: Uint8Array | undefined;
-let hasSucceeded = false;
-
-/** Memory without the zeros at its end, which is where nothing has been yet. */
-function usedPart(memory: Uint8Array): Uint8Array {
-  const words = new Int32Array(memory.buffer);
-  let end = words.length;
-  while (end > 0 && words[end - 1] === 0) end--;
-  return memory.subarray(0, 4 * end);
 }
 
 /** Input, output, errors: the first in the list of streams. */
@@ -48,9 +29,8 @@ const STANDARD_STREAMS = 3;
  * Calls `action` on a path of the library's own file system, and leaves nothing there.
  *
  * The library's exceptions pass through WebAssembly without unwinding it: its stack pointer stays where it was, and
- * what it had opened and allocated stays so. After some hundreds of damaged files the stack would run over. `ccall` puts
- * the pointer back when the function that it calls returns, so the action runs as such a function; its memory is put
- * back too.
+ * what it had opened stays so. `ccall` puts the pointer back when the function that it calls returns, so the action runs
+ * as such a function.
  */
 export function isolated<Result>({ module, FS }: Hdf5, action: (path: string) => Result): Result {
   const path = "/file.h5";
@@ -73,12 +53,7 @@ export function isolated<Result>({ module, FS }: Hdf5, action: (path: string) =>
     for (const stream of FS.streams.slice(STANDARD_STREAMS)) if (stream) FS.close(stream);
     if (FS.analyzePath(path).exists) FS.unlink(path);
   }
-  if (outcome && "result" in outcome) {
-    hasSucceeded = true;
-    return outcome.result;
-  }
-  if (kept) module.HEAPU8.fill(0, kept.length).set(kept);
-  else if (hasSucceeded) kept = usedPart(module.HEAPU8).slice();
+  if (outcome && "result" in outcome) return outcome.result;
   throw outcome?.error ?? new InternalError("HDF5: the action did not run");
 }
 
@@ -99,45 +74,4 @@ export function substituting<Host, Name extends keyof Host, Result>(
   } finally {
     host[name] = original;
   }
-}
-
-const PAGE_BYTES = 65_536;
-
-/**
- * Calls `action`, in which the library's memory grows by `most` bytes at most.
- *
- * HDF5 believes some lengths that stand in a file, such as those of strings, and asks for as much memory before it finds
- * them to be wrong; the library would give it 2 GB. HDF5 that gets no memory fails in good order.
- */
-export function withBoundedMemory<Result>(most: number, action: () => Result): Result {
-  const host = WebAssembly.Memory.prototype;
-  const { grow } = host;
-  let pagesLeft = Math.ceil(most / PAGE_BYTES);
-  const boundedGrow = function (this: WebAssembly.Memory, pages: number): number {
-    if (pages > pagesLeft) throw new RangeError(`HDF5 asks for ${pages} pages, ${pagesLeft} are left`);
-    pagesLeft -= pages;
-    return grow.call(this, pages);
-  };
-  return substituting(host, "grow", boundedGrow, action);
-}
-
-/** The innermost reason of an HDF5 error, whose message is a stack of lines `#001: file line 7 in function(): reason`. */
-function reasonOf(message: string): string {
-  const reasons = [...message.matchAll(/^ *#\d+: .*?\(\): (.*)$/gm)].map((match) => match[1]);
-  return reasons.at(-1) ?? message.split("\n")[0] ?? "";
-}
-
-/** What a failure while reading says about the file. */
-export function damaged(error: unknown): Error {
-  if (error instanceof InternalError || error instanceof UserError) return error;
-  if (error instanceof TypeError || error instanceof ReferenceError) {
-    return new InternalError(`HDF5: ${error.message}`, { cause: error });
-  }
-  const reason = reasonOf(error instanceof Error ? error.message : String(error));
-  if (reason.includes("signature not found")) return new UserError("it is no HDF5 file.", { cause: error });
-  const sizes = /truncated file: eof = (\d+).*stored_eof = (\d+)/.exec(reason);
-  if (sizes) {
-    return new UserError(`the file is cut off: it has ${sizes[1]} bytes of ${sizes[2]}.`, { cause: error });
-  }
-  return new UserError(`the file is damaged (${reason}).`, { cause: error });
 }

@@ -8,7 +8,7 @@
  */
 import { type Config, isConfig } from "../arguments.ts";
 import { UserError } from "../errors.ts";
-import { type GroupReader, readHdf5 } from "./hdf5-reader.ts";
+import { type GroupReader, openHdf5 } from "./hdf5-reader.ts";
 import { type GroupWriter, writeHdf5 } from "./hdf5-writer.ts";
 import { readLegacyLayers } from "./keras-h5.ts";
 import {
@@ -78,21 +78,24 @@ function fromCompileConfig({ optimizer, ...rest }: Config): Config {
  *
  * @param modelConfig of the model that the weights are for, whose layers' classes and order tell where they are
  */
-export function readWeightsH5(bytes: Uint8Array, modelConfig: unknown, { optimizer = true } = {}): Promise<Weights> {
-  return readHdf5(bytes, (root) => {
-    const legacy = readLegacyLayers(root);
-    if (legacy) return { layers: legacy, byOrder: true };
-    const layers = LAYER_GROUPS.map((name) => root.group(name)).find((group) => group !== undefined);
-    if (!layers) throw new UserError("it is an HDF5 file, but has no weights of Keras: its group layers is missing.");
-    const state = optimizer ? root.group("optimizer/vars") : undefined;
-    return {
-      layers: placesOf(modelConfig).map(({ name, group }): SavedLayer => {
-        const own = layers.group(group)?.group("vars");
-        return { name, weights: own ? readTensors(own, 0) : [] };
-      }),
-      ...(state && { optimizer: { iterations: readIterations(state), weights: readTensors(state, 1) } }),
-    };
-  });
+export async function readWeightsH5(
+  bytes: Uint8Array,
+  modelConfig: unknown,
+  { optimizer = true } = {},
+): Promise<Weights> {
+  const root = openHdf5(bytes);
+  const legacy = readLegacyLayers(root);
+  if (legacy) return { layers: legacy, byOrder: true };
+  const layers = LAYER_GROUPS.map((name) => root.group(name)).find((group) => group !== undefined);
+  if (!layers) throw new UserError("it is an HDF5 file, but has no weights of Keras: its group layers is missing.");
+  const state = optimizer ? root.group("optimizer/vars") : undefined;
+  return {
+    layers: placesOf(modelConfig).map(({ name, group }): SavedLayer => {
+      const own = layers.group(group)?.group("vars");
+      return { name, weights: own ? readTensors(own, 0) : [] };
+    }),
+    ...(state && { optimizer: { iterations: readIterations(state), weights: readTensors(state, 1) } }),
+  };
 }
 
 function readIterations(state: GroupReader): number {
