@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { func, i32, importFunc, local, Module } from "wasmati";
+import { block, br, br_if, f32, func, i32, if_, importFunc, local, loop, Module, v128 } from "wasmati";
 import { encodeModule } from "./encode.ts";
 
 /** A module of functions that add numbers to their argument, `additions` each. */
@@ -27,6 +27,33 @@ test("gives wasmati's own bytes", () => {
     const module = adders(count, additions);
     expect(encodeModule(module)).toEqual(module.toBytes());
   }
+});
+
+test("gives wasmati's own bytes for instructions that hold others, and for numbers that look alike", () => {
+  const nested = func({ in: [i32], locals: [f32, v128], out: [f32] }, ([x], [sum, lanes]) => {
+    for (const value of [0, -0, Number.NaN, Number.POSITIVE_INFINITY, 1]) local.set(sum, f32.const(value));
+    for (const value of [0, 1]) local.set(lanes, v128.const("f32x4", [value, -0, 0, 1]));
+    block(null, (exit) => {
+      local.get(x);
+      br_if(exit);
+      loop(null, (again) => {
+        local.get(x);
+        if_(
+          null,
+          () => br(again),
+          () => {
+            local.get(x);
+            if_(null, () => local.set(sum, f32.convert_i32_s(x)));
+          },
+        );
+      });
+    });
+    block({ in: [], out: [i32] }, () => i32.const(7));
+    local.set(x);
+    local.get(sum);
+  });
+  const module = Module({ exports: { nested } });
+  expect(encodeModule(module)).toEqual(module.toBytes());
 });
 
 test("gives modules that are too large for wasmati", async () => {
