@@ -52,6 +52,20 @@ export interface KernelInfo {
   readonly operations: number | undefined;
 }
 
+/** What is said where a network does not fit, and why. */
+export function notEnoughMemory(bytes: number, batchSize: number, reason: string): UserError {
+  return new UserError(
+    `the model needs ${formatBytes(bytes)} of memory for batches of ${batchSize}, and ${reason}; lower the batch size.`,
+  );
+}
+
+/** Bytes in the largest unit of which there is one. */
+export function formatBytes(bytes: number): string {
+  const unit = ["KiB", "MiB", "GiB"].findLastIndex((_, i) => bytes >= 1024 ** (i + 1));
+  if (unit < 0) return `${bytes} bytes`;
+  return `${(bytes / 1024 ** (unit + 1)).toFixed(unit === 2 ? 1 : 0)} ${["KiB", "MiB", "GiB"][unit]}`;
+}
+
 /** @throws UserError for a network that needs more memory than there can be. */
 export function compile(network: Network, options: CompileOptions): CompiledNetwork {
   const { batchSize, threads, features, profile = false } = options;
@@ -59,11 +73,7 @@ export function compile(network: Network, options: CompileOptions): CompiledNetw
   const persistent = persistentTensors(network);
   const plan = planMemory([...programs.values()], persistent, batchSize, threads);
   if (plan.bytes > LARGEST_MEMORY) {
-    const gigabytes = (plan.bytes / 2 ** 30).toFixed(1);
-    throw new UserError(
-      `the model needs ${gigabytes} GiB of memory for batches of ${batchSize}, and 2 GiB is the most it can have; ` +
-        "lower the batch size.",
-    );
+    throw notEnoughMemory(plan.bytes, batchSize, "2 GiB is the most it can have");
   }
   const kernels = [...programs].flatMap(([program, nodes]) =>
     describeKernels(program, kernelsOf(nodes, plan), network),

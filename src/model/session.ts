@@ -1,11 +1,17 @@
 /** A compiled network with its memory and threads: what `fit`, `evaluate` and `predict` run on. */
-import { type CompiledNetwork, type CompileOptions, compile } from "../compiler/compile.ts";
+import {
+  type CompiledNetwork,
+  type CompileOptions,
+  compile,
+  formatBytes,
+  notEnoughMemory,
+} from "../compiler/compile.ts";
 import type { Network, Program } from "../compiler/network.ts";
-import { InternalError } from "../errors.ts";
+import { InternalError, UserError } from "../errors.ts";
 import type { Buffer, Operand, Tensor } from "../kernels/op.ts";
 import { elementsOf } from "../kernels/op.ts";
-import { probeFeatures } from "../runtime/host.ts";
-import { Machine } from "../runtime/machine.ts";
+import { freeMemory, isThreadRefused, probeFeatures } from "../runtime/host.ts";
+import { Machine, NoMemoryError } from "../runtime/machine.ts";
 import { CONTROL } from "../wasm/barrier.ts";
 import { measureCeiling } from "./ceiling.ts";
 import { type Profile, profileOf } from "./profile.ts";
@@ -21,6 +27,29 @@ export interface SessionOptions {
   readonly profile?: boolean;
 }
 
+/**
+ * Systems promise memory that they do not have, and end the process that uses it: so what is free is asked first.
+ *
+ * @throws UserError where the system does not have the memory or the threads
+ */
+async function startMachine(compiled: CompiledNetwork, batchSize: number, threads: number): Promise<Machine> {
+  const { memoryBytes } = compiled;
+  const free = freeMemory();
+  if (free !== undefined && memoryBytes > free) {
+    throw notEnoughMemory(memoryBytes, batchSize, `${formatBytes(free)} are free`);
+  }
+  try {
+    return await Machine.create({ ...compiled, threads, control: CONTROL });
+  } catch (error) {
+    if (error instanceof NoMemoryError) {
+      throw notEnoughMemory(memoryBytes, batchSize, "the system does not give so much");
+    }
+    if (!isThreadRefused(error)) throw error;
+    const reason = `the system starts no more threads, and ${threads} are asked for`;
+    throw new UserError(`${reason}; ask for fewer, or end other programs.`, { cause: error });
+  }
+}
+
 export class Session {
   /** Compiles the network and starts the threads. Where the host has no shared memory there is one thread. */
   static async create(network: Network, options: SessionOptions): Promise<Session> {
@@ -29,7 +58,7 @@ export class Session {
     const features = { threads: probed.threads, relaxedSimd: probed.relaxedSimd && !strict };
     const count = features.threads ? threads : 1;
     const compiled = compile(network, { batchSize, threads: count, features, profile });
-    const machine = await Machine.create({ ...compiled, threads: count, control: CONTROL });
+    const machine = await startMachine(compiled, batchSize, count);
     return new Session(machine, compiled, { batchSize, threads: count, features });
   }
 

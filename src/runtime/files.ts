@@ -11,6 +11,11 @@ const reasons: Record<string, string> = {
   EISDIR: "it is a folder",
   ENOTDIR: "a part of the path is not a folder",
   ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  EFBIG: "the file is larger than is allowed",
+  EIO: "the disk fails",
+  EMFILE: "too many files are open",
+  ENAMETOOLONG: "the name is too long",
 };
 
 function explain(action: string, path: string | URL, error: unknown): UserError {

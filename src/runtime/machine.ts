@@ -33,17 +33,24 @@ export interface WorkerStart {
   readonly control: ControlWords;
 }
 
+/** The system does not give the memory. */
+export class NoMemoryError extends Error {}
+
 /** Ends the workers of machines that nobody holds any more. */
 const abandoned = new FinalizationRegistry<readonly HostWorker[]>((workers) => {
   for (const worker of workers) worker.terminate();
 });
 
 export class Machine {
-  /** Compiles the module and starts the workers. */
+  /**
+   * Compiles the module and starts the workers.
+   *
+   * @throws NoMemoryError where the system does not give the memory
+   */
   static async create(options: MachineOptions): Promise<Machine> {
     const { threads, programs, control } = options;
     const pages = Math.ceil(options.memoryBytes / 65_536);
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads > 1 });
+    const memory = allocate({ initial: pages, maximum: pages, shared: threads > 1 });
     const module = await WebAssembly.compile(options.module as BufferSource);
     const instance = await WebAssembly.instantiate(module, bindImports(module, memory));
     const start = { module, memory, threads, programs, control };
@@ -130,6 +137,14 @@ export class Machine {
     this.#failure ??= new Error("the machine is closed");
     abandoned.unregister(this);
     for (const worker of this.#workers) worker.terminate();
+  }
+}
+
+function allocate(size: WebAssembly.MemoryDescriptor): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory(size);
+  } catch (error) {
+    throw new NoMemoryError((error as Error).message, { cause: error });
   }
 }
 
