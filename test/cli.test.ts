@@ -142,7 +142,7 @@ describe("train", () => {
     "a full disk behind output or log is said in one line, and it saves",
     async () => {
       const full = openSync("/dev/full", "w");
-      const run = startLenet([...TRAIN.split(" "), "--out", "full.h5"], folder, full);
+      const run = startLenet([...TRAIN.split(" "), "--out", "full.h5"], folder, { stdout: full });
       expect(await run.done).toMatchObject({
         exitCode: 2,
         stderr: "lenet: standard output: no space left on the disk.\n",

@@ -37,13 +37,21 @@ export function checkCheckpoints({ checkpoint, every, resume }: TrainOptions, wa
 /** The last checkpoint stays when training has ended: the run can go on with more epochs. */
 export function keepCheckpoints({ checkpoint, every }: TrainOptions, warn: (line: string) => void): Callback {
   if (checkpoint === undefined) return {};
+  // A disk that is full stays so: it is said once.
+  let said: unknown;
   return callbacks.backupAndRestore({
     directory: checkpoint,
     saveFreq: every ?? "epoch",
     deleteCheckpoint: false,
     onSkip: (message) => warn(`lenet: --resume: ${message}`),
-    onError: ({ message }) =>
-      warn(`lenet: --checkpoint: ${message.replace(/\.$/, "")}; training goes on without this checkpoint.`),
+    onError: ({ message, cause }) => {
+      const reason = (cause as NodeJS.ErrnoException | undefined)?.code ?? message;
+      if (reason === said) return;
+      said = reason;
+      warn(
+        `lenet: --checkpoint: ${message.replace(/\.$/, "")}; training goes on without checkpoints while that is so.`,
+      );
+    },
   });
 }
 

@@ -1,8 +1,10 @@
 /** Files that a command reads and writes: what is wrong with them is said before any work is done. */
 import { closeSync, openSync, realpathSync, statSync, unlinkSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { UserError } from "../errors.ts";
+import type { Sequential } from "../index.ts";
 import { explainFileError } from "./exit-codes.ts";
 
 function isFolder(path: string): boolean | undefined {
@@ -59,4 +61,31 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   } catch (error) {
     throw explainFileError(path, error);
   }
+}
+
+/**
+ * Saves a model or, where it cannot be written any more, saves it in a new folder for temporary files: hours may be in it.
+ *
+ * @throws UserError where its place cannot be written, with the other where there is one
+ */
+export async function saveModel(model: Sequential, path: string): Promise<void> {
+  try {
+    await model.save(path);
+  } catch (error) {
+    const rescued = error instanceof UserError ? await saveElsewhere(model, basename(path)) : undefined;
+    if (rescued === undefined) throw error;
+    throw new UserError(`${(error as Error).message.replace(/\.$/, "")}; the model is in ${rescued}.`, {
+      cause: error,
+    });
+  }
+}
+
+async function saveElsewhere(model: Sequential, name: string): Promise<string | undefined> {
+  const folder = await mkdtemp(join(tmpdir(), "lenet-")).catch(() => undefined);
+  if (folder === undefined) return undefined;
+  const path = join(folder, name);
+  return model.save(path).then(
+    () => path,
+    () => rm(folder, { recursive: true, force: true }).then(() => undefined),
+  );
 }

@@ -1,12 +1,13 @@
 /** `lenet train`: the recipe. Loads, trains, saves, evaluates. */
 import { existsSync, readdirSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { type Callback, callbacks, loadModel, optimizers, type Profile, type Sequential } from "../index.ts";
 import { checkCheckpoints, isKept, keepCheckpoints } from "./checkpoints.ts";
 import { isClassFolder, loadData, type Samples, samplesFor } from "./data.ts";
 import { EXIT_DONE } from "./exit-codes.ts";
-import { checkModelName, checkWritable, isSameFile } from "./files.ts";
+import { checkModelName, checkWritable, isSameFile, saveModel } from "./files.ts";
 import { type Interrupt, watchInterrupt } from "./interrupt.ts";
 import { buildLeNet, describeScore, scoreModel } from "./lenet.ts";
 import type { TrainOptions } from "./options.ts";
@@ -45,6 +46,14 @@ function checkOptions(options: TrainOptions): void {
   }
   checkInputShape(options);
   checkCheckpoints(options, warn);
+  warnOfThreads(options);
+}
+
+function warnOfThreads({ threads = 1 }: TrainOptions): void {
+  const processors = availableParallelism();
+  if (threads <= processors) return;
+  const share = `${threads} threads take turns on ${processors} processor(s)`;
+  warn(`lenet: --threads: ${share}, which is slower than one each.`);
 }
 
 function checkInputShape({ inputShape, model, data }: TrainOptions): void {
@@ -174,7 +183,7 @@ export async function train(options: TrainOptions): Promise<number> {
     run.train = undefined;
     // The checkpoint is the whole run; a finished model from before stays as it is.
     if (interrupt.exitCode !== undefined && isKept(options, model.optimizer!.iterations)) saved = options.checkpoint!;
-    else await model.save(options.out);
+    else await saveModel(model, options.out);
   } finally {
     interrupt.release();
   }

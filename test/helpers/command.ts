@@ -19,9 +19,30 @@ export interface Running {
   readonly done: Promise<Outcome>;
 }
 
-/** Starts `lenet` with these arguments in a folder; `stdout` may be an open file. */
-export function startLenet(args: readonly string[], cwd: string, stdout: "pipe" | number = "pipe"): Running {
-  const child: ChildProcess = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ["ignore", stdout, "pipe"] });
+/** What a run meets that most do not. */
+export interface Circumstances {
+  /** An open file in place of a pipe. */
+  readonly stdout?: number;
+  /** Options of Node itself, as those that take a feature of the host away. */
+  readonly nodeOptions?: readonly string[];
+  /** A limit of the shell's `ulimit`, as "-f 1000". */
+  readonly limit?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts `lenet` with these arguments in a folder. */
+export function startLenet(
+  args: readonly string[],
+  cwd: string,
+  { stdout, nodeOptions = [], limit, env = {} }: Circumstances = {},
+): Running {
+  const command = [process.execPath, ...nodeOptions, MAIN, ...args];
+  const limited = limit === undefined ? command : ["bash", "-c", `ulimit ${limit}; exec "$@"`, "bash", ...command];
+  const child: ChildProcess = spawn(limited[0]!, limited.slice(1), {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", stdout ?? "pipe", "pipe"],
+  });
   const output = { stdout: "", stderr: "" };
   const waiting: { stream: "stdout" | "stderr"; text: string; resolve: () => void }[] = [];
   for (const stream of ["stdout", "stderr"] as const) {
@@ -44,8 +65,8 @@ export function startLenet(args: readonly string[], cwd: string, stdout: "pipe" 
 }
 
 /** Runs `lenet` to its end. */
-export function runLenet(args: readonly string[], cwd: string): Promise<Outcome> {
-  return startLenet(args, cwd).done;
+export function runLenet(args: readonly string[], cwd: string, circumstances?: Circumstances): Promise<Outcome> {
+  return startLenet(args, cwd, circumstances).done;
 }
 
 const IDX_FILES = [

@@ -1,0 +1,100 @@
+/** Hosts that lack what the engine needs, and resources that run out: one clear line, and nothing lost. */
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import os, { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { loadModel, UserError } from "../src/index.ts";
+import { type Circumstances, runLenet, startLenet, writeSmallMnist } from "./helpers/command.ts";
+import { compiledNet, images } from "./helpers/models.ts";
+
+let folder: string;
+const at = (...names: string[]) => join(folder, ...names);
+const lenet = (line: string, circumstances?: Circumstances) => runLenet(line.split(" "), folder, circumstances);
+const TRAIN = "train --data small --epochs 1 --steps-per-epoch 2";
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "lenet-limits-"));
+  mkdirSync(at("small"));
+  writeSmallMnist(at("small"), 256, 20);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("a host that lacks what the engine needs", () => {
+  test.each([
+    ["SIMD", "--no-enable-ssse3", /this processor or host has no WebAssembly with SIMD; /],
+    ["WebAssembly", "--no-expose-wasm", /this host has no WebAssembly; /],
+    ["memory", "--wasm-max-mem-pages=100", /the model needs \d\d MiB of memory for batches of 128, and /],
+  ])("%s: is refused in one line, before training", async (_, option, message) => {
+    const outcome = await lenet(`${TRAIN} --threads 1 --out never.h5`, { nodeOptions: [option] });
+    expect(outcome).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(outcome.stderr).toMatch(/^lenet: [^\n]+\.\n$/);
+    expect(outcome.stderr).toMatch(message);
+    expect(readdirSync(folder)).toEqual(["small"]);
+  });
+
+  test("shared memory: trains on one thread, to the same bits", async () => {
+    const without = await lenet(`${TRAIN} --json --out one.h5`, { nodeOptions: ["--no-harmony-sharedarraybuffer"] });
+    expect(without).toMatchObject({ exitCode: 0, stderr: "" });
+    const [alone, usual] = [without, await lenet(`${TRAIN} --json --out one.h5`)].map(({ stdout }) =>
+      stdout.replaceAll(/"(seconds|ms_per_step)":[^,}]*/g, ""),
+    );
+    expect(alone).toBe(usual);
+    rmSync(at("one.h5"));
+  });
+});
+
+describe("no memory for the model", () => {
+  test("is said before training, with what it needs and what there is", async () => {
+    const free = vi.spyOn(os, "freemem").mockReturnValue(2 ** 14);
+    try {
+      const { x, y } = images(8);
+      const failure = await compiledNet()
+        .fit(x, y, { batchSize: 8 })
+        .catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(UserError);
+      expect(String(failure)).toMatch(
+        /the model needs \d+ KiB of memory for batches of 8, and 16 KiB are free; lower the batch size[^.]*\.$/,
+      );
+    } finally {
+      free.mockRestore();
+    }
+  });
+});
+
+describe("what cannot be written at the end", () => {
+  test("is saved in a folder for temporary files, and said so", async () => {
+    mkdirSync(at("gone"));
+    mkdirSync(at("temporary"));
+    const command = "train --data small --epochs 4 --batch-size 8 --out gone/model.h5";
+    const run = startLenet(command.split(" "), folder, { env: { TMPDIR: at("temporary") } });
+    await run.until("stdout", "Epoch 1");
+    rmSync(at("gone"), { recursive: true });
+    const { exitCode, stderr } = await run.done;
+    expect(exitCode).toBe(2);
+    const [, rescued] =
+      /^lenet: cannot write gone\/model\.h5: there is no such file or folder; the model is in (\S+\.h5)\.\n$/.exec(
+        stderr,
+      ) ?? [];
+    expect(rescued, stderr).toContain(at("temporary"));
+    expect((await loadModel(rescued!)).optimizer!.iterations).toBe(128);
+  });
+
+  test("is said, where no file may be so large, with the checkpoints named once", async () => {
+    const outcome = await lenet(`${TRAIN} --epochs 4 --out large.h5 --checkpoint run --every 1`, { limit: "-f 1000" });
+    expect(outcome.exitCode).toBe(2);
+    expect(outcome.stderr).toMatch(
+      /^lenet: --checkpoint: cannot write [^\n]*: the file is larger than is allowed; [^\n]*\nlenet: cannot write large\.h5: the file is larger than is allowed\.\n$/,
+    );
+    expect(readdirSync(at("run"))).toEqual([]);
+    expect(readdirSync(folder)).not.toContain("large.h5");
+  });
+});
+
+test("more threads than processors are said to be slower, and train all the same", async () => {
+  const threads = availableParallelism() + 1;
+  const outcome = await lenet(`${TRAIN} --threads ${threads} --out many.h5`);
+  expect(outcome.exitCode).toBe(0);
+  expect(outcome.stderr).toBe(
+    `lenet: --threads: ${threads} threads take turns on ${threads - 1} processor(s), which is slower than one each.\n`,
+  );
+});
