@@ -90,6 +90,9 @@ class OpenFile {
   }
 }
 
+/** Groups may lie in themselves, so that a path has no end. Keras's are five deep. */
+const DEEPEST = 50;
+
 const join = (group: string, name: string) => (group === "/" ? `/${name}` : `${group}/${name}`);
 
 /** A group of the file. */
@@ -145,7 +148,11 @@ export class GroupReader {
   /** Walks a path name by name and looks at each before following it. */
   #find(path: string): { path: string; object: FileObject } | undefined {
     let found = { path: this.path, object: this.#object };
-    for (const name of path.split("/").filter((part) => part !== "")) {
+    const names = path.split("/").filter((part) => part !== "");
+    if (names.length > DEEPEST) {
+      throw new UserError(`${this.path} names something ${names.length} groups deep; at most ${DEEPEST} are followed.`);
+    }
+    for (const name of names) {
       const link = found.object.links?.get(name);
       if (!link) return undefined;
       const next = join(found.path, name);

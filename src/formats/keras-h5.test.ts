@@ -395,7 +395,10 @@ describe("readKerasH5 refuses", () => {
       const weights = file.create_group("model_weights");
       weights.create_attribute("layer_names", ["dense"]);
       const dense = weights.create_group("dense");
-      dense.create_attribute("weight_names", Array(1000).fill("kernel"));
+      dense.create_attribute(
+        "weight_names",
+        Array.from({ length: 1000 }, (_, i) => `${"/".repeat(i)}kernel`),
+      );
       dense.create_dataset({ name: "kernel", data: new Float32Array(5000), shape: [5000], dtype: "<f" });
     });
     expect(await failure(bytes)).toContain("more than the file holds");

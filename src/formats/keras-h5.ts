@@ -6,6 +6,7 @@
  * layer under `/model_weights`, whose `weight_names` say where its weights lie; the optimizer's state likewise under
  * `/optimizer_weights`. HDF5 itself is written by h5wasm, and read without it, which takes a tenth of the time.
  */
+import { show } from "../arguments.ts";
 import { UserError } from "../errors.ts";
 import { type GroupReader, openHdf5 } from "./hdf5-reader.ts";
 import { type GroupWriter, writeHdf5 } from "./hdf5-writer.ts";
@@ -69,6 +70,14 @@ export function readLegacyLayers(root: GroupReader): SavedLayer[] | undefined {
 
 /** A list of names, whole or cut in pieces: `weight_names`, or `weight_names0`, `weight_names1` … */
 function readNames(group: GroupReader, attribute: string): readonly string[] {
+  const names = readPieces(group, attribute);
+  const seen = new Set<string>();
+  const twice = names.find((name) => seen.size === seen.add(name).size);
+  if (twice === undefined) return names;
+  throw new UserError(`its group ${group.path} has ${show(twice)} twice in ${attribute}.`);
+}
+
+function readPieces(group: GroupReader, attribute: string): readonly string[] {
   const whole = group.texts(attribute);
   if (whole) return whole;
   const pieces: (readonly string[])[] = [];
