@@ -95,7 +95,7 @@ const MAY_IMPORT = {
       "src/random.ts",
     ],
   },
-  "src/image/": { ours: ["src/array.ts", "src/errors.ts"], packages: ["fast-png", "jpeg-js"] },
+  "src/image/": { ours: ["src/array.ts", "src/errors.ts"], packages: ["fast-png", "fflate", "jpeg-js"] },
   "src/arguments.ts": { ours: ["src/errors.ts"] },
   "src/array.ts": { ours: ["src/arguments.ts", "src/errors.ts"] },
   "src/random.ts": { packages: ["pure-rand"] },

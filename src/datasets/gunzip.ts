@@ -1,17 +1,21 @@
 /** Gzipped files. */
 import { UserError } from "../errors.ts";
 
-/** The most that a file may unpack to: no data set here is larger, and no small file may fill the memory. */
+/** The most that a file may unpack to: no data set here is larger. */
 const LARGEST = 2 ** 31;
+/** No small file may fill the memory: a file of any size may unpack to this much, a large one to so many times its own size. */
+const SMALL = 2 ** 26;
+const MOST_TIMES = 100;
 
 /**
  * What is in a gzip file; its checksum is verified.
  *
  * @param name how messages call the file
- * @throws UserError for a file that is damaged or that unpacks to more than 2 GiB.
+ * @throws UserError for a file that is damaged, that unpacks to more than 2 GiB or to far more than its size
  */
-export async function gunzip(bytes: Uint8Array, name: string, largest = LARGEST): Promise<Uint8Array> {
+export async function gunzip(bytes: Uint8Array, name: string, most = LARGEST): Promise<Uint8Array> {
   const stream = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const largest = Math.min(most, Math.max(SMALL, MOST_TIMES * bytes.length));
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {

@@ -9,6 +9,9 @@ const MAX_DECODER_MEGABYTES = 2048;
 /** A block of 8x8 pixels takes a bit at the least: a file of few bytes that claims many pixels is not worth decoding. */
 const MOST_PIXELS_A_BYTE = 8 * 64;
 
+/** Each scan goes over all pixels, and may take few bytes. Encoders make about ten. */
+const MOST_SCANS = 100;
+
 /** Whether the bytes begin as a JPEG file does. */
 export function isJpeg(bytes: Uint8Array): boolean {
   return bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
@@ -58,10 +61,17 @@ function readOrientation(segment: Uint8Array): number | undefined {
   return undefined;
 }
 
+/** Among the bits of the pictures there is no such marker. */
+function countScans(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1)) if (bytes[at + 1] === 0xda) count++;
+  return count;
+}
+
 /**
  * Decodes a JPEG file; the pixels are as they are stored, not turned by its EXIF orientation.
  *
- * @throws UserError, naming `name`, for a damaged file or more than {@link MAX_PIXELS} pixels.
+ * @throws UserError, naming `name`, for a damaged file, more than {@link MAX_PIXELS} pixels or absurdly many scans.
  */
 export function decodeJpeg(bytes: Uint8Array, name: string): ColourImage {
   const { width, height, orientation } = readHeader(bytes, name);
@@ -70,6 +80,10 @@ export function decodeJpeg(bytes: Uint8Array, name: string): ColourImage {
     throw new UserError(
       `${name}: a damaged JPEG file (it says ${width}x${height} pixels, which ${bytes.length} bytes cannot hold); get it again.`,
     );
+  }
+  const scans = countScans(bytes);
+  if (scans > MOST_SCANS) {
+    throw new UserError(`${name}: a JPEG file that has ${scans} scans; at most ${MOST_SCANS} are decoded.`);
   }
   let decoded: { width: number; height: number; data: Uint8Array };
   try {

@@ -1,11 +1,21 @@
 /** PNG to pixels: every colour type and bit depth. */
 import { decode } from "fast-png";
+import { Unzlib } from "fflate";
 import { UserError } from "../errors.ts";
 import { type ColourImage, checkSize } from "./pictures.ts";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** The chunks that carry the picture; all others are left out, so that a broken comment or profile does no harm. */
 const PICTURE_CHUNKS = new Set(["IHDR", "PLTE", "tRNS", "IDAT", "IEND"]);
+
+/** Channels by colour type. */
+const CHANNELS: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
+/** What a file's content unpacks to is not looked at where it cannot be more than this. */
+const SMALL = 2 ** 26;
+/** Deflate makes of a byte at most so many. */
+const MOST_TIMES = 1032;
+/** Bytes unpacked at a time. */
+const SLICE = 2 ** 16;
 
 /** Whether the bytes begin as a PNG file does. */
 export function isPng(bytes: Uint8Array): boolean {
@@ -17,6 +27,7 @@ interface Header {
   readonly height: number;
   readonly depth: number;
   readonly interlaced: boolean;
+  readonly channels: number;
 }
 
 function readHeader(bytes: Uint8Array, name: string): Header {
@@ -29,6 +40,7 @@ function readHeader(bytes: Uint8Array, name: string): Header {
     height: view.getUint32(20),
     depth: view.getUint8(24),
     interlaced: view.getUint8(28) !== 0,
+    channels: CHANNELS[view.getUint8(25)] ?? 4,
   };
 }
 
@@ -53,13 +65,38 @@ function keepPictureChunks(bytes: Uint8Array): Uint8Array {
   return kept.subarray(0, length);
 }
 
+/** @throws UserError for content that unpacks to more than the picture's pixels: the decoder would unpack it all. */
+function checkContent(bytes: Uint8Array, { width, height, depth, channels }: Header, name: string): void {
+  if (bytes.length * MOST_TIMES <= SMALL) return;
+  // An interlaced picture has some more rows, each with a byte before it.
+  const most = 2 * height * (1 + Math.ceil((width * depth * channels) / 8));
+  let length = 0;
+  const unpacker = new Unzlib((part) => {
+    length += part.length;
+  });
+  for (const content of contentOf(bytes)) {
+    for (let at = 0; at < content.length; at += SLICE) {
+      unpacker.push(content.subarray(at, at + SLICE));
+      if (length > most) throw new UserError(`${name}: a damaged PNG file (it unpacks to more than its pixels).`);
+    }
+  }
+}
+
+function* contentOf(bytes: Uint8Array): Generator<Uint8Array> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let chunk = 8; chunk + 12 <= bytes.length; chunk += 12 + view.getUint32(chunk)) {
+    if (chunkType(bytes, chunk) === "IDAT") yield bytes.subarray(chunk + 8, chunk + 8 + view.getUint32(chunk));
+  }
+}
+
 /**
  * Decodes a PNG file.
  *
  * @throws UserError, naming `name`, for a damaged file or more than {@link MAX_PIXELS} pixels.
  */
 export function decodePng(bytes: Uint8Array, name: string): ColourImage {
-  const { width, height, depth, interlaced } = readHeader(bytes, name);
+  const header = readHeader(bytes, name);
+  const { width, height, depth, interlaced } = header;
   checkSize(width, height, name);
   if (interlaced && depth < 8) {
     throw new UserError(
@@ -67,9 +104,12 @@ export function decodePng(bytes: Uint8Array, name: string): ColourImage {
     );
   }
   let png: ReturnType<typeof decode>;
+  const picture = keepPictureChunks(bytes);
   try {
-    png = decode(keepPictureChunks(bytes), { checkCrc: true });
+    checkContent(picture, header, name);
+    png = decode(picture, { checkCrc: true });
   } catch (error) {
+    if (error instanceof UserError) throw error;
     throw new UserError(`${name}: a damaged PNG file (${(error as Error).message}); get it again.`, { cause: error });
   }
   const samples = png.depth < 8 ? unpackSamples(png.data, width, height, png.depth) : png.data;
