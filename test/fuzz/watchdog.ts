@@ -7,7 +7,7 @@ const PROGRAM = `
   for (let last = -1; ; ) {
     const now = Atomics.load(beats, 0);
     if (now === last && Atomics.load(beats, 1) === 1) {
-      writeSync(2, "fuzz: a case did not end within " + seconds + " s: seed " + now + "\\n");
+      writeSync(2, "fuzz: a case did not end within " + seconds + " s: number " + now + "\\n");
       process.kill(process.pid, "SIGKILL");
     }
     last = now;
