@@ -1,6 +1,6 @@
 /** Archives, arrays and pictures that mean harm, made here, and what becomes of them. */
 import { readFileSync } from "node:fs";
-import { deflateSync, gzipSync } from "node:zlib";
+import { crc32, deflateSync, gzipSync } from "node:zlib";
 import { type Zippable, zipSync } from "fflate";
 import { gunzip } from "../../src/datasets/gunzip.ts";
 import { parseIdx } from "../../src/datasets/idx.ts";
@@ -222,15 +222,6 @@ function chunk(type: string, content: Uint8Array): Uint8Array {
   const sum = zeros(4);
   new DataView(sum.buffer).setUint32(0, crc32(body));
   return join(length, body, sum);
-}
-
-function crc32(bytes: Uint8Array): number {
-  let crc = ~0;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  }
-  return ~crc >>> 0;
 }
 
 /** A PNG file of grey bytes that says this size, with these bytes in it before they are packed. */
