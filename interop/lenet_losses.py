@@ -12,24 +12,14 @@ import sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
-from keras import layers  # noqa: E402
+from lenet_network import lenet  # noqa: E402
 
 data, padding, out = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 x = np.fromfile(data / "train-images-idx3-ubyte", np.uint8)[16:].reshape(-1, 28, 28, 1) / np.float32(255)
 y = keras.utils.to_categorical(np.fromfile(data / "train-labels-idx1-ubyte", np.uint8)[8:])
 for start, steps in enumerate(map(int, sys.argv[4:])):
     keras.utils.set_random_seed(7 + start)
-    model = keras.Sequential([
-        layers.Input((28, 28, 1)),
-        layers.Conv2D(20, 5, padding="same", activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Conv2D(50, 5, padding=padding, activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Flatten(),
-        layers.Dense(500, activation="relu"),
-        layers.Dense(10, activation="softmax"),
-    ])
-    model.compile(loss="categorical_crossentropy", optimizer="adam", metrics=["accuracy"])
+    model = lenet(padding)
     model.save(f"{out}-{start}.h5")
     losses = []
     for step in range(steps):

@@ -26,7 +26,10 @@ export interface Site {
 /** Serves a folder, and `pages` of which it has no files. */
 export async function serve(
   folder: string,
-  { isolated, pages = {} }: { readonly isolated: boolean; readonly pages?: Readonly<Record<string, string>> },
+  {
+    isolated,
+    pages = {},
+  }: { readonly isolated: boolean; readonly pages?: Readonly<Record<string, string | Uint8Array>> },
 ): Promise<Site> {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
