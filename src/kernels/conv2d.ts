@@ -121,15 +121,14 @@ export const conv2d: Op<Conv2dAttributes> = {
             ...won,
           )
         : graph.apply(conv2dInputGradient, { ...inputAttributes, dilation }, dActive, kernel!);
-    const weightGradient = () =>
+    const ownGradients = () =>
       isSparse
-        ? graph.apply(sparseConv2dWeightGradient, weightAttributes, x!, dActive, ...won)
-        : graph.apply(conv2dWeightGradient, { ...weightAttributes, dilation }, x!, dActive);
-    return [
-      wanted[0] ? inputGradient() : undefined,
-      weightGradient(),
-      bias ? graph.apply(channelSum, {}, dActive) : undefined,
-    ];
+        ? graph.applyAll(sparseConv2dWeightGradient, weightAttributes, x!, dActive, ...won)
+        : [
+            graph.apply(conv2dWeightGradient, { ...weightAttributes, dilation }, x!, dActive),
+            bias && graph.apply(channelSum, {}, dActive),
+          ];
+    return [wanted[0] ? inputGradient() : undefined, ...ownGradients()];
   },
 
   operations(attributes, [x, kernel]) {

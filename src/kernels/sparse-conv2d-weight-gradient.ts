@@ -1,14 +1,16 @@
 /**
- * Weight gradient of a convolution with ReLU or 2x2 max pooling behind it: ReLU makes about half of the output gradients
- * zero and pooling three in four, and the products with them are left out. Exact.
+ * Gradients of kernel and bias of a convolution with ReLU or 2x2 max pooling behind it: ReLU makes about half of the output
+ * gradients zero and pooling three in four, and the products with them are left out. Exact.
  *
  * Threads share the output channels. For each sample and channel the gradients that are not zero become a list of
  * (place in the padded image, value). The inputs of a row of the kernel are contiguous in the image, so the list runs over
  * as many vectors of sums as registers hold: a part of a row of the kernel, or several rows. The sums are kept in scratch
- * memory as (out, kernelHeight, kernelWidth * in), and turned to the gradient's order at the end.
+ * memory as (out, kernelHeight, kernelWidth * in), and turned to the gradient's order at the end. What the lists are made
+ * of is added up for the bias on the way, in the order of `channelSum`.
  */
 import { f32, f32x4, i32, i32x4, local, v128 } from "wasmati";
-import type { Emitter, I32 } from "../wasm/emitter.ts";
+import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
+import { channelSum } from "./channel-sum.ts";
 import { type Conv2dWeightGradientAttributes, conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
 import { clearMemory, copyInside, type PaddedImage, paddedBytes } from "./convolution.ts";
 import { unpooled } from "./max-pool2d.ts";
@@ -21,36 +23,42 @@ const LANES = 4;
 
 /**
  * x (height, width, in), dy (height', width', out); behind pooling dy (height' / 2, width' / 2, out) and the winners'
- * positions in their windows → (kernelHeight, kernelWidth, in, out), the sum over the batch.
+ * positions in their windows → (kernelHeight, kernelWidth, in, out) and (out), the sums over the batch.
  */
 export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
   name: "sparseConv2dWeightGradient",
 
-  infer: (attributes, [x, dy]) => conv2dWeightGradient.infer(attributes, [x!, dy!]),
+  infer: (attributes, [x, dy]) => [
+    ...conv2dWeightGradient.infer(attributes, [x!, dy!]),
+    ...channelSum.infer({}, [dy!]),
+  ],
 
-  reference(attributes, [x, dy, winners], outputs, batch) {
+  reference(attributes, [x, dy, winners], [dw, db], batch) {
     const { kernelSize, strides, padding } = attributes;
     const size = convolutionOutput(x!.shape, kernelSize, strides, padding);
     const dz = winners ? unpooled(dy!, winners, size, batch) : dy!;
-    conv2dWeightGradient.reference(attributes, [x!, dz], outputs, batch);
+    conv2dWeightGradient.reference(attributes, [x!, dz], [dw!], batch);
+    channelSum.reference({}, [dy!], [db!], batch);
   },
 
   operations: (attributes, [x, dy]) => conv2dWeightGradient.operations!(attributes, [x!, dy!], []),
 
   scratchBytes(attributes, [x, dy]) {
     const plan = planOf(attributes, x!, dy!);
-    return plan.imageBytes + LANES * plan.listBytes + (plan.channels + 1) * plan.channelBytes;
+    return plan.imageBytes + LANES * plan.listBytes + plan.totalBytes + (plan.channels + 1) * plan.channelBytes;
   },
 
-  emit(e, attributes, [x, dy, winners], [dw]) {
+  emit(e, attributes, [x, dy, winners], [dw, db]) {
     const plan = planOf(attributes, x!, dy!);
     const { image } = plan;
     const padded = e.scratch();
     const lists = e.i32(i32.add(padded, plan.imageBytes));
-    const sums = e.i32(i32.add(lists, LANES * plan.listBytes));
+    const totals = e.i32(i32.add(lists, LANES * plan.listBytes));
+    const sums = e.i32(i32.add(totals, plan.totalBytes));
     const channels = e.share(plan.channels);
     const isPadded = attributes.padding.some((side) => side > 0);
     if (isPadded) clearMemory(padded, paddedBytes(image));
+    clearMemory(totals, plan.totalBytes);
     const channel = e.i32();
     const row = e.i32(sums);
     e.for(channel, channels.from, channels.to, 1, () => {
@@ -68,9 +76,12 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
         local.set(source, padded);
       }
       local.set(row, sums);
+      const total = e.i32(totals);
       e.for(channel, channels.from, channels.to, LANES, () => {
         const position = e.i32(e.address(0, [n, elementsOf(dy!.shape) * 4], [channel, 4]));
-        const ends = buildLists(e, plan, { dy: dy!, winners }, position, lists);
+        const { ends, sum } = buildLists(e, plan, { dy: dy!, winners }, position, lists);
+        v128.store({}, total, f32x4.add(v128.load({}, total), sum));
+        local.set(total, i32.add(total, LANES * 4));
         ends.forEach((end, lane) => {
           const list = e.i32(i32.add(lists, lane * plan.listBytes));
           const isOwn = i32.lt_s(i32.add(channel, lane), channels.to);
@@ -82,6 +93,10 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
       });
     });
     storeSums(e, plan, dw!, channels, sums);
+    e.for(channel, channels.from, channels.to, 1, () => {
+      f32.store({ offset: db!.address }, e.i32(i32.shl(channel, 2)), f32.load({}, totals));
+      local.set(totals, i32.add(totals, 4));
+    });
   },
 };
 
@@ -99,6 +114,8 @@ interface Plan {
   /** Bytes from a list's offsets to its values, and from list to list. */
   readonly distance: number;
   readonly listBytes: number;
+  /** Bytes of the sums for the bias. */
+  readonly totalBytes: number;
   /** Bytes of the sums of a row of the kernel, in whole vectors; and of all its rows. */
   readonly runBytes: number;
   readonly channelBytes: number;
@@ -123,6 +140,7 @@ function planOf({ strides, padding, kernelSize }: Conv2dWeightGradientAttributes
     imageBytes: paddedBytes(image) + 64,
     distance,
     listBytes: 2 * distance,
+    totalBytes: Math.ceil(channels / LANES) * LANES * 4,
     runBytes,
     channelBytes: kernelSize[0] * runBytes,
   };
@@ -130,7 +148,7 @@ function planOf({ strides, padding, kernelSize }: Conv2dWeightGradientAttributes
 
 /**
  * Lists the gradients of four channels that are not zero. `position` is the byte offset of the first channel's first;
- * returns the lists' ends.
+ * returns the lists' ends, and the sum of each channel.
  */
 function buildLists(
   e: Emitter,
@@ -138,11 +156,12 @@ function buildLists(
   { dy, winners }: { dy: Operand; winners: Operand | undefined },
   position: I32,
   lists: I32,
-): I32[] {
+): { ends: I32[]; sum: V128 } {
   const size = winners ? 2 : 1;
   const stepX = plan.strides[1] * plan.image.channels * 4;
   const stepY = plan.strides[0] * plan.image.width * plan.image.channels * 4;
   const ends = Array.from({ length: LANES }, (_, lane) => e.i32(i32.add(lists, lane * plan.listBytes)));
+  const sum = e.v128(f32x4.splat(0));
   const values = e.v128();
   const places = e.v128();
   const steps = e.v128();
@@ -152,6 +171,7 @@ function buildLists(
     local.set(place, line);
     e.for(e.i32(), 0, plan.columns, 1, () => {
       local.set(values, v128.load({ offset: dy.address, align: 4 }, position));
+      local.set(sum, f32x4.add(sum, values));
       local.set(places, i32x4.splat(place));
       if (winners) {
         const winner = e.v128(v128.load({ offset: winners.address, align: 4 }, position));
@@ -171,7 +191,7 @@ function buildLists(
     });
     local.set(line, i32.add(line, size * stepY));
   });
-  return ends;
+  return { ends, sum };
 }
 
 /** Adds one channel's list to its sums. Leaves `row` at the next channel's sums. */
