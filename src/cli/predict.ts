@@ -7,6 +7,7 @@ import { EXIT_DONE } from "./exit-codes.ts";
 import { readBytes } from "./files.ts";
 import { CLASSES, scaleImages } from "./lenet.ts";
 import type { PredictOptions } from "./options.ts";
+import { givesLogits, softmax } from "./probabilities.ts";
 
 const FIELD = 28 * 28;
 const FEW_IMAGES = 32;
@@ -22,7 +23,7 @@ async function readDigits(paths: readonly string[]): Promise<NDArray<"uint8">> {
 }
 
 /** A model of ten outputs; they are logits where the loss that it was trained with takes logits. */
-async function loadClassifier(path: string): Promise<{ model: Sequential; givesLogits: boolean }> {
+async function loadClassifier(path: string): Promise<{ model: Sequential; isLogits: boolean }> {
   // What it was trained with matters only for its logits, and may be something that cannot be trained further here.
   const model = await loadModel(path, { optimizerState: false }).catch(() => loadModel(path, { compile: false }));
   const { inputShape, outputShape } = model;
@@ -32,14 +33,7 @@ async function loadClassifier(path: string): Promise<{ model: Sequential; givesL
         `${inputShape.join("x")} and gives ${outputShape.join("x")}.`,
     );
   }
-  return { model, givesLogits: model.compiled?.loss.config.from_logits === true };
-}
-
-function softmax(logits: readonly number[]): number[] {
-  const largest = Math.max(...logits);
-  const powers = logits.map((logit) => Math.exp(logit - largest));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map((power) => power / sum);
+  return { model, isLogits: givesLogits(model) };
 }
 
 function describe(file: string, probabilities: readonly number[], json: boolean): string {
@@ -56,13 +50,13 @@ function describe(file: string, probabilities: readonly number[], json: boolean)
  * @throws UserError for a file that is no picture or no model, or a picture without ink
  */
 export async function predict(modelPath: string, imagePaths: string[], options: PredictOptions): Promise<number> {
-  const [digits, { model, givesLogits }] = await Promise.all([readDigits(imagePaths), loadClassifier(modelPath)]);
+  const [digits, { model, isLogits }] = await Promise.all([readDigits(imagePaths), loadClassifier(modelPath)]);
   // A few pictures take less time than starting threads.
   const threads = imagePaths.length <= FEW_IMAGES ? { threads: 1 } : {};
   const output = await model.predict(scaleImages(digits), threads);
   for (const [index, file] of imagePaths.entries()) {
     const values = [...output.data.subarray(index * CLASSES, (index + 1) * CLASSES)];
-    const probabilities = givesLogits ? softmax(values) : values;
+    const probabilities = isLogits ? softmax(values) : values;
     process.stdout.write(`${describe(file, probabilities, options.json === true)}\n`);
   }
   return EXIT_DONE;

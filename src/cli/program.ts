@@ -2,12 +2,12 @@
  * The command line `lenet`: what commands and options there are, and how a run of it ends. Each command's work is in a
  * file of its own, loaded only when it is called.
  */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../errors.ts";
 import { countOf, imageShapeOf, oneOf, positiveOf, seedOf } from "./arguments.ts";
 import { describeError, EXIT_DONE } from "./exit-codes.ts";
 import { type EvaluateOptions, OPTIMIZER_NAMES, type PredictOptions, type TrainOptions } from "./options.ts";
+import { version } from "./version.ts";
 
 /** The commands' work; each resolves to the exit code. */
 export interface Commands {
@@ -30,11 +30,6 @@ const COMMANDS: Commands = {
   predict: async (model, images, options) => (await import("./predict.ts")).predict(model, images, options),
   summary: async (model) => (await import("./summary.ts")).summary(model),
 };
-
-function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
-}
 
 function addTrain(program: Command, run: (work: Promise<number>) => Promise<void>, commands: Commands): void {
   program
@@ -63,6 +58,7 @@ function addTrain(program: Command, run: (work: Promise<number>) => Promise<void
     .option("--no-shuffle", "take the samples in their order")
     .option("--out <file>", "where to save the model (.h5 or .keras)", "mnist_LeNet.h5")
     .option("--log <file>", "write a row of metrics an epoch, as CSV")
+    .option("--report <file>", "write a page about the run: curves, mistakes, settings (.html)")
     .option("--checkpoint <dir>", "keep the run in this folder, to go on after whatever happens")
     .option("--every <steps>", "steps from checkpoint to checkpoint (default: an epoch)", countOf("--every"))
     .option("--resume", "go on from the last checkpoint; with none, begin")
@@ -85,6 +81,7 @@ function createProgram(commands: Commands, finish: (exitCode: number) => void): 
     .description("loss and accuracy of a saved model on the test set")
     .argument("<model>", "a saved model (.h5 or .keras)")
     .option("--data <what>", DATA_HELP, "mnist")
+    .option("--report <file>", "write a page about it: what it takes for what, the worst mistakes (.html)")
     .option("--json", "write one JSON object")
     .action((model: string, options: EvaluateOptions) => run(commands.evaluate(model, options)));
   program
