@@ -30,7 +30,8 @@ const shortened = (name: string) => (name.length > LONGEST_NAME ? `${name.slice(
 function errorChart(names: readonly string[], scores: readonly ClassScore[]): Html {
   const all = errorsOf(names, scores);
   const isMany = all.length > MOST_BARS;
-  const shown = isMany ? [...all].sort((a, b) => b.share - a.share).slice(0, WORST_BARS) : all;
+  const worstFirst = [...all].sort((a, b) => b.share - a.share);
+  const shown = isMany ? worstFirst.slice(0, WORST_BARS) : all;
   const most = Math.max(...shown.map(({ share }) => share));
   const bars = shown.map(({ name, wrong, share }) => ({
     name: shortened(name),
@@ -41,7 +42,7 @@ function errorChart(names: readonly string[], scores: readonly ClassScore[]): Ht
   const longest = Math.max(...bars.map(({ name }) => name.length));
   const left = Math.ceil(18 + longest * CHARACTER);
   const title = isMany ? `Mistakes of the ${WORST_BARS} worst classes` : "Mistakes of each class";
-  const worst = shown.reduce((a, b) => (b.share > a.share ? b : a));
+  const worst = worstFirst[0]!;
   const description = `Of the images of each class, the share that was taken for another. Most: ${worst.name}, ${percent(worst.share)}.`;
   const layout = { names: left, room: WIDTH - left - VALUES, values: VALUES, titled: false };
   const svg = barChart(bars, layout, { id: "chart-classes", title, description });

@@ -20,7 +20,7 @@ export function layersSection(inputShape: readonly number[], layers: readonly La
   return section(
     "layers",
     "Layers",
-    html`<table class="numbers layers">
+    html`<table class="numbers narrow">
 <caption class="unseen">Layers, their outputs and parameters</caption>
 <thead><tr><th scope="col">Layer</th><th scope="col">Output</th><th scope="col">Parameters</th></tr></thead>
 <tbody>

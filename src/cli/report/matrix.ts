@@ -8,6 +8,8 @@ const MOST_CONFUSIONS = 10;
 const MORE_CONFUSIONS = 30;
 /** Text must be read on the deepest shade. */
 const DEEPEST = 0.5;
+/** A mistake must be seen, however rare. */
+const FAINTEST = 0.12;
 
 export interface Confusions {
   readonly names: readonly string[];
@@ -19,9 +21,9 @@ const sum = (row: readonly number[]) => row.reduce((total, cell) => total + cell
 
 function cell(value: number, share: number, isRight: boolean): Html {
   if (value === 0) return html`<td class="none">0</td>`;
-  // Few mistakes are a small share, and are what one looks for.
-  const shade = (DEEPEST * (isRight ? share : Math.sqrt(share))).toFixed(3);
-  return html`<td class="${isRight ? "right" : "wrong"}" style="--shade:${shade}">${count(value)}</td>`;
+  // Mistakes are a small share, and are what one looks for.
+  const shade = isRight ? DEEPEST * share : Math.min(DEEPEST, FAINTEST + Math.sqrt(share));
+  return html`<td class="${isRight ? "right" : "wrong"}" style="--shade:${shade.toFixed(3)}">${value}</td>`;
 }
 
 function matrixTable({ names, matrix }: Confusions): Html {
@@ -42,12 +44,22 @@ ${rows}
   return scrolling("Confusion matrix", table);
 }
 
+interface Confusion {
+  readonly label: number;
+  readonly other: number;
+  readonly value: number;
+  /** Of the class's samples. */
+  readonly share: number;
+}
+
 function confusionTable({ names, matrix }: Confusions, most: number): Html {
-  const pairs = matrix.flatMap((row, label) => {
+  const found: Confusion[] = [];
+  for (const [label, row] of matrix.entries()) {
     const total = sum(row);
-    return row.map((value, other) => ({ label, other, value, share: value / total }));
-  });
-  const found = pairs.filter(({ label, other, value }) => label !== other && value > 0);
+    for (const [other, value] of row.entries()) {
+      if (label !== other && value > 0) found.push({ label, other, value, share: value / total });
+    }
+  }
   found.sort((a, b) => b.value - a.value || b.share - a.share);
   const rows = found
     .slice(0, most)
@@ -56,7 +68,7 @@ function confusionTable({ names, matrix }: Confusions, most: number): Html {
         html`<tr><th scope="row">${names[label]!}</th><td class="text">${names[other]!}</td><td>${count(value)}</td><td>${percent(share)}</td></tr>`,
     );
   if (rows.length === 0) return html`<p>Nothing was taken for something else.</p>`;
-  return html`<table class="numbers">
+  return html`<table class="numbers narrow">
 <caption>Most frequent confusions</caption>
 <thead><tr><th scope="col">It is</th><th scope="col" class="text">taken for</th><th scope="col">Images</th><th scope="col">Of its class</th></tr></thead>
 <tbody>
@@ -78,5 +90,5 @@ ${matrixTable(confusions)}
 <div>${list}</div>
 </div>`
     : html`${list}${note}`;
-  return section("confusion", "What it takes for what", body);
+  return section("confusion", "Confusion matrix", body);
 }

@@ -31,8 +31,8 @@ export interface ReportData {
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /** What the rest shows at length. */
-function summary({ score, confusions, mistakes, layers }: ReportData): Html {
-  const tested = confusions.matrix.flat().reduce((sum, cell) => sum + cell, 0);
+function summary({ score, scores, mistakes, layers }: ReportData): Html {
+  const tested = scores.reduce((sum, { support }) => sum + support, 0);
   const parameters = layers.reduce((sum, layer) => sum + layer.parameters, 0);
   const tiles: readonly Fact[] = [
     ["Test accuracy", percent(score.test_accuracy)],

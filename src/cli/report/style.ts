@@ -33,7 +33,7 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--rule);
 .pair > * { min-width: 0; }
 figure { margin: 0; }
 figcaption, caption { color: var(--ink); font-size: 0.95rem; font-weight: 600; text-align: left; }
-figure > figcaption { margin-bottom: 0.5rem; }
+figure > figcaption { margin-bottom: 0.8rem; }
 svg { display: block; width: 100%; max-width: 34rem; height: auto; overflow: visible; font: 13px system-ui, sans-serif; }
 svg text { fill: var(--soft); font-variant-numeric: tabular-nums; }
 svg .grid { stroke: var(--rule); }
@@ -62,16 +62,17 @@ th { font-weight: inherit; text-align: left; }
 .numbers tfoot th, .numbers tfoot td { border-bottom: 0; font-weight: 600; }
 .facts th { color: var(--soft); width: 36%; }
 .facts td { overflow-wrap: anywhere; }
+.narrow { max-width: 44rem; }
 .kind { color: var(--soft); margin-left: 0.3rem; }
 
 .matrix { width: 100%; max-width: 36rem; table-layout: fixed; border-collapse: separate; border-spacing: 2px; font-size: 0.82rem; }
-.matrix td, .matrix th { height: 2.1rem; padding: 0; text-align: center; }
+.matrix td, .matrix th { height: 2.1rem; padding: 0; text-align: center; white-space: nowrap; }
 .matrix th { color: var(--soft); font-weight: 600; background: var(--page); }
 .matrix tbody td { background: rgb(var(--wrong) / var(--shade)); border-radius: 3px; }
 .matrix tbody td.right { background: rgb(var(--right) / var(--shade)); font-weight: 600; }
-.matrix tbody td.none { background: var(--wash); color: var(--soft); }
+.matrix tbody td.none { background: none; color: var(--soft); }
 .matrix.long { table-layout: auto; width: auto; }
-.matrix.long td { min-width: 2.4rem; }
+.matrix.long td { min-width: 2.1rem; }
 .matrix.long tbody th { position: sticky; left: 0; padding-right: 0.5rem; text-align: right; white-space: nowrap; }
 .matrix.long thead th { height: auto; vertical-align: bottom; }
 .matrix.long thead span { display: inline-block; writing-mode: vertical-rl; transform: rotate(180deg); white-space: nowrap; padding: 0.4rem 0; }
@@ -80,7 +81,7 @@ details { margin-top: 1rem; }
 summary { cursor: pointer; color: var(--soft); font-size: 0.9rem; }
 details .scroll { margin-top: 0.8rem; max-width: 40rem; max-height: 30rem; }
 
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.4rem, 1fr)); gap: 1.5rem 1rem; margin: 0; padding: 0; list-style: none; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(7.2rem, 1fr)); gap: 1.5rem 1rem; margin: 0; padding: 0; list-style: none; }
 .gallery img { display: block; width: 100%; height: auto; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; background: var(--wash); border-radius: 6px; }
 .gallery figcaption { margin-top: 0.5rem; font-weight: 400; font-size: 0.82rem; line-height: 1.4; }
 .gallery span { display: block; }
@@ -90,14 +91,19 @@ details .scroll { margin-top: 0.8rem; max-width: 40rem; max-height: 30rem; }
 .gallery .how { color: var(--soft); font-variant-numeric: tabular-nums; }
 
 @media (max-width: 30rem) {
-  .matrix { font-size: 0.72rem; border-spacing: 1px; }
+  .matrix { font-size: 0.7rem; border-spacing: 1px; }
+  .matrix tbody td.right { font-weight: inherit; }
   .matrix td, .matrix th { height: 1.7rem; }
   .tiles { grid-template-columns: 1fr 1fr; }
-  .gallery { grid-template-columns: 1fr 1fr; }
+  .tiles dd { font-size: 1.2rem; }
+  .gallery { grid-template-columns: repeat(3, 1fr); gap: 1.1rem 0.7rem; }
+  .numbers, .facts { font-size: 0.84rem; }
+  .numbers td, .numbers thead th:not(:first-child) { padding-left: 0.4rem; }
   svg { font-size: 15px; }
 }
 @media print {
   @page { margin: 16mm; }
+  :root { color-scheme: light; }
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   section { margin-top: 1.6rem; padding-top: 1rem; }
   h2, caption, figcaption { break-after: avoid; }
