@@ -26,7 +26,7 @@ const MAY_IMPORT = {
   },
   "src/cli/": {
     ours: ["src/index.ts", "src/charts/", "src/image/", "src/runtime/files.ts", "src/errors.ts"],
-    packages: ["commander", "sirv"],
+    packages: ["commander"],
     node: true,
   },
   "src/charts/": {},

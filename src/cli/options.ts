@@ -40,5 +40,11 @@ export interface EvaluateOptions {
 }
 
 export interface PredictOptions {
+  /** Draw what the network sees. */
+  readonly show?: boolean;
   readonly json?: boolean;
+}
+
+export interface WebOptions {
+  readonly port?: number;
 }

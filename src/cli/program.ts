@@ -6,7 +6,13 @@ import { Command, CommanderError } from "commander";
 import { UserError } from "../errors.ts";
 import { countOf, imageShapeOf, oneOf, positiveOf, seedOf } from "./arguments.ts";
 import { describeError, EXIT_DONE } from "./exit-codes.ts";
-import { type EvaluateOptions, OPTIMIZER_NAMES, type PredictOptions, type TrainOptions } from "./options.ts";
+import {
+  type EvaluateOptions,
+  OPTIMIZER_NAMES,
+  type PredictOptions,
+  type TrainOptions,
+  type WebOptions,
+} from "./options.ts";
 import { version } from "./version.ts";
 
 /** The commands' work; each resolves to the exit code. */
@@ -15,6 +21,7 @@ export interface Commands {
   evaluate(model: string, options: EvaluateOptions): Promise<number>;
   predict(model: string, images: string[], options: PredictOptions): Promise<number>;
   summary(model: string): Promise<number>;
+  web(model: string | undefined, options: WebOptions): Promise<number>;
 }
 
 const DATA_HELP =
@@ -23,12 +30,14 @@ const DEFAULT_SEED = 1;
 const MOST_THREADS = 64;
 /** All of a batch's activations are in memory at once: about 100 KB a sample for this network. */
 const LARGEST_BATCH = 8192;
+const LARGEST_PORT = 65_535;
 
 const COMMANDS: Commands = {
   train: async (options) => (await import("./train.ts")).train(options),
   evaluate: async (model, options) => (await import("./evaluate.ts")).evaluate(model, options),
   predict: async (model, images, options) => (await import("./predict.ts")).predict(model, images, options),
   summary: async (model) => (await import("./summary.ts")).summary(model),
+  web: async (model, options) => (await import("./web.ts")).web(model, options),
 };
 
 function addTrain(program: Command, run: (work: Promise<number>) => Promise<void>, commands: Commands): void {
@@ -89,6 +98,7 @@ function createProgram(commands: Commands, finish: (exitCode: number) => void): 
     .description("the digit in each picture, and the probability of each digit")
     .argument("<model>", "a saved model (.h5 or .keras)")
     .argument("<image...>", "PNG or JPEG pictures of one digit each")
+    .option("--show", "draw each digit as the network sees it, and bars of the probabilities")
     .option("--json", "write one JSON object an image")
     .action((model: string, images: string[], options: PredictOptions) =>
       run(commands.predict(model, images, options)),
@@ -98,6 +108,12 @@ function createProgram(commands: Commands, finish: (exitCode: number) => void): 
     .description("the table of a saved model's layers")
     .argument("<model>", "a saved model (.h5 or .keras)")
     .action((model: string) => run(commands.summary(model)));
+  program
+    .command("web")
+    .description("open a page on this machine: draw digits, look inside the network, train it")
+    .argument("[model]", "a saved model that the page opens (.h5 or .keras)")
+    .option("--port <n>", "default: 8000, or another where that is in use", countOf("--port", LARGEST_PORT))
+    .action((model: string | undefined, options: WebOptions) => run(commands.web(model, options)));
   return program;
 }
 
@@ -120,7 +136,9 @@ export async function runCommandLine(args: readonly string[], commands: Commands
   });
   try {
     if (args.every((arg) => arg === "--")) {
-      throw new UserError("expected a command: train, evaluate, predict or summary; `lenet --help` explains them.");
+      throw new UserError(
+        "expected a command: train, evaluate, predict, summary or web; `lenet --help` explains them.",
+      );
     }
     await program.parseAsync(args, { from: "user" });
     return exitCode;

@@ -14,6 +14,7 @@ import { formatProfile } from "./profile.ts";
 import { type ReportedData, reportedData } from "./report/report.ts";
 import { type Course, writeTrainingReport } from "./report/training.ts";
 import { JsonReporter, LineReporter, type Reporter, TerminalReporter } from "./reporter.ts";
+import { hasColour, isTerminal } from "./terminal.ts";
 
 const write = (text: string) => void process.stdout.write(text);
 
@@ -58,14 +59,12 @@ function checkInputShape({ inputShape, model, data }: TrainOptions): void {
 function createReporter(options: TrainOptions, steps: number): Reporter {
   const plan = { epochs: options.epochs, steps };
   if (options.json) return new JsonReporter(write);
-  const { stdout, env } = process;
-  if (!stdout.isTTY || env.TERM === "dumb") return new LineReporter(plan, write);
-  const colour = env.NO_COLOR === undefined || env.NO_COLOR === "";
+  if (!isTerminal()) return new LineReporter(plan, write);
   const terminal = {
     write,
-    colour,
+    colour: hasColour(),
     get columns() {
-      return stdout.columns;
+      return process.stdout.columns;
     },
   };
   return new TerminalReporter(plan, terminal);
