@@ -47,8 +47,9 @@ function filesOf(folder: string): Map<string, Content> {
 
 /** The path that is asked for; undefined for what is none. */
 function pathOf({ url = "/" }: IncomingMessage): string | undefined {
+  if (!url.startsWith("/")) return undefined;
   try {
-    const path = decodeURIComponent(new URL(url, "http://localhost").pathname);
+    const path = decodeURIComponent(new URL(`http://localhost${url}`).pathname);
     return path.endsWith("/") ? `${path}index.html` : path;
   } catch {
     return undefined;
