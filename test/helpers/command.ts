@@ -19,9 +19,14 @@ export interface Running {
   readonly done: Promise<Outcome>;
 }
 
-/** Starts `lenet` with these arguments in a folder; `stdout` may be an open file. */
-export function startLenet(args: readonly string[], cwd: string, stdout: "pipe" | number = "pipe"): Running {
-  const child: ChildProcess = spawn(process.execPath, [MAIN, ...args], { cwd, stdio: ["ignore", stdout, "pipe"] });
+/** Starts `lenet` with these arguments in a folder; `stdout` may be an open file, `main` another copy of the program. */
+export function startLenet(
+  args: readonly string[],
+  cwd: string,
+  stdout: "pipe" | number = "pipe",
+  main = MAIN,
+): Running {
+  const child: ChildProcess = spawn(process.execPath, [main, ...args], { cwd, stdio: ["ignore", stdout, "pipe"] });
   const output = { stdout: "", stderr: "" };
   const waiting: { stream: "stdout" | "stderr"; text: string; resolve: () => void }[] = [];
   for (const stream of ["stdout", "stderr"] as const) {
