@@ -63,7 +63,8 @@ export async function predict(modelPath: string, imagePaths: string[], options: 
     const prediction = { file, digit: probabilities.indexOf(Math.max(...probabilities)), probabilities };
     const pixels = digits.data.subarray(index * FIELD, (index + 1) * FIELD);
     if (options.json) process.stdout.write(`${JSON.stringify(prediction)}\n`);
-    else process.stdout.write(options.show ? show(prediction, pixels) : `${describe(prediction)}\n`);
+    else if (options.show) process.stdout.write(`${index > 0 ? "\n" : ""}${show(prediction, pixels)}`);
+    else process.stdout.write(`${describe(prediction)}\n`);
   }
   return EXIT_DONE;
 }

@@ -41,7 +41,7 @@ function matrixTable({ names, matrix }: Confusions): Html {
 ${rows}
 </tbody>
 </table>`;
-  return scrolling("Confusion matrix", table);
+  return scrolling("What was taken for what", table);
 }
 
 interface Confusion {

@@ -111,6 +111,11 @@ details .scroll { margin-top: 0.8rem; max-width: 40rem; max-height: 30rem; }
   .scroll { overflow: visible; max-height: none !important; }
   .pair { grid-template-columns: 1fr 1fr; gap: 1.5rem 2rem; }
   .gallery { grid-template-columns: repeat(6, 1fr); }
+  .tiles { grid-template-columns: repeat(4, auto); }
+  .tiles dd { font-size: 1.15rem; }
+  .matrix { font-size: 0.62rem; border-spacing: 1px; }
+  .numbers, .facts { font-size: 0.8rem; }
+  svg { font-size: 15px; }
   td, svg, img { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 `;
