@@ -14,7 +14,8 @@ let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "lenet-report-"));
   mkdirSync(join(folder, "small"));
-  writeSmallMnist(join(folder, "small"), 320, 200);
+  // Enough for counts of four digits in the matrix.
+  writeSmallMnist(join(folder, "small"), 640, 10_000);
   const line = "train --data small --epochs 2 --batch-size 32 --report report.html";
   expect(await runLenet(line.split(" "), folder)).toMatchObject({ exitCode: 0 });
   browser = await launch();

@@ -22,7 +22,7 @@ h1 { margin: 0; font-size: clamp(1.4rem, 1.1rem + 1.5vw, 2rem); line-height: 1.2
 h2 { margin: 0 0 1.1rem; font-size: 1.2rem; line-height: 1.3; font-weight: 650; }
 section { margin-top: 3rem; padding-top: 1.5rem; border-top: 1px solid var(--rule); }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--rule); color: var(--soft); font-size: 0.85rem; }
-.note { margin: 0.8rem 0; color: var(--soft); font-size: 0.9rem; max-width: 44rem; }
+.note { margin: 0.8rem 0; color: var(--soft); font-size: 0.9rem; max-width: 48rem; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1.25rem; margin: 2rem 0 0; }
