@@ -37,7 +37,7 @@ export function checkWritable(option: string, path: string): void {
 }
 
 /** Whether two paths lead to one file, by whatever links; a file that is not there yet is its name in its folder. */
-export function isSameFile(one: string, other: string): boolean {
+function isSameFile(one: string, other: string): boolean {
   const [first, second] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }));
   if (first && second) return first.dev === second.dev && first.ino === second.ino;
   const place = (path: string) => join(realpathSync(dirname(resolve(path))), basename(path));
