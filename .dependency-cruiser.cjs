@@ -25,10 +25,11 @@ const MAY_IMPORT = {
     types: ["src/kernels/op.ts", "src/arguments.ts"],
   },
   "src/cli/": {
-    ours: ["src/index.ts", "src/image/", "src/errors.ts"],
+    ours: ["src/index.ts", "src/charts/", "src/image/", "src/runtime/files.ts", "src/errors.ts"],
     packages: ["commander"],
     node: true,
   },
+  "src/charts/": {},
   "src/model/": {
     ours: [
       "src/layers/",

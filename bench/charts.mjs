@@ -1,13 +1,11 @@
 /** Bar charts of the results, as SVG that reads on light and on dark pages. */
 import { mkdirSync, writeFileSync } from "node:fs";
+import { barChart } from "../dist/charts/bar-chart.js";
+import { formatNumber } from "../dist/charts/svg.js";
 import { here } from "./contenders.mjs";
 
-const WIDTH = 720;
-const LABEL = 210;
-const VALUE = 130;
-const BAR = 22;
-const GAP = 10;
-const TOP = 46;
+/** Widths of a chart's three columns. */
+const LAYOUT = { names: 210, room: 380, values: 190, titled: true };
 
 /** What is drawn: a section, its title, and whether times differ so much that only a logarithm shows them all. */
 const charts = [
@@ -22,10 +20,13 @@ const charts = [
   { section: "javascript", title: "Training step in JavaScript (ms, logarithmic)", logarithmic: true },
 ];
 
-const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(`"`, "&quot;");
-
-const format = (value) =>
-  value >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
+const STYLE = `    text { font: 13px system-ui, sans-serif; fill: #333; }
+    .title { font-size: 15px; font-weight: 600; }
+    .name { text-anchor: end; }
+    .bar { fill: #9aa5b1; }
+    .bar.own { fill: #0b6bcb; }
+    .own { font-weight: 600; }
+    @media (prefers-color-scheme: dark) { text { fill: #e6e6e6; } .bar { fill: #6b7683; } .bar.own { fill: #4aa3ff; } }`;
 
 function draw({ title, logarithmic = false }, { median, ratios = {}, unit }) {
   const rows = Object.entries(median).filter(([name]) => name !== "one thread");
@@ -33,30 +34,11 @@ function draw({ title, logarithmic = false }, { median, ratios = {}, unit }) {
   const most = rows.at(-1)[1];
   const least = rows[0][1] / 3;
   const share = (value) => (logarithmic ? Math.log(value / least) / Math.log(most / least) : value / most);
-  const room = WIDTH - LABEL - VALUE;
-  const bars = rows.map(([name, value], i) => {
-    const y = TOP + i * (BAR + GAP);
-    const ratio = ratios[name] ? `, ${format(1 / ratios[name])} times ours` : "";
-    const own = name === "lenet" ? " own" : "";
-    return `  <text class="name${own}" x="${LABEL - 10}" y="${y + 16}">${escaped(name)}</text>
-  <rect class="bar${own}" x="${LABEL}" y="${y}" width="${Math.max(2, room * share(value)).toFixed(1)}" height="${BAR}" rx="3"/>
-  <text class="value${own}" x="${(LABEL + room * share(value) + 8).toFixed(1)}" y="${y + 16}">${format(value)} ${unit}${ratio}</text>`;
+  const bars = rows.map(([name, value]) => {
+    const ratio = ratios[name] ? `, ${formatNumber(1 / ratios[name])} times ours` : "";
+    return { name, share: share(value), text: `${formatNumber(value)} ${unit}${ratio}`, own: name === "lenet" };
   });
-  const height = TOP + rows.length * (BAR + GAP) + 6;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH + 60} ${height}" role="img" aria-label="${escaped(title)}">
-  <style>
-    text { font: 13px system-ui, sans-serif; fill: #333; }
-    .title { font-size: 15px; font-weight: 600; }
-    .name { text-anchor: end; }
-    .bar { fill: #9aa5b1; }
-    .bar.own { fill: #0b6bcb; }
-    .own { font-weight: 600; }
-    @media (prefers-color-scheme: dark) { text { fill: #e6e6e6; } .bar { fill: #6b7683; } .bar.own { fill: #4aa3ff; } }
-  </style>
-  <text class="title" x="10" y="24">${escaped(title)}</text>
-${bars.join("\n")}
-</svg>
-`;
+  return barChart(bars, LAYOUT, { title, style: STYLE });
 }
 
 export function drawCharts({ sections }) {

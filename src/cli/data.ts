@@ -16,6 +16,13 @@ export interface ImageData {
   /** [height, width, channels] */
   readonly shape: readonly number[];
   readonly classes: number;
+  /** What the labels stand for, where that is known. */
+  readonly classNames?: readonly string[] | undefined;
+}
+
+interface NamedSet {
+  loadData(options: { readonly onDownload: (url: string) => void }): Promise<Pairs>;
+  readonly classNames?: readonly string[];
 }
 
 /** The data sets that have a name. */
@@ -35,6 +42,11 @@ const SPLIT_SEED = 1;
 
 type Pairs = readonly [train: readonly [NDArray, NDArray], test: readonly [NDArray, NDArray]];
 
+interface Loaded {
+  readonly pairs: Pairs;
+  readonly classNames?: readonly string[] | undefined;
+}
+
 /**
  * Loads what `--data` names.
  *
@@ -42,7 +54,8 @@ type Pairs = readonly [train: readonly [NDArray, NDArray], test: readonly [NDArr
  * @throws UserError for what is missing or damaged, or cannot be used to train and test an image classifier.
  */
 export async function loadData(data: string, shape: readonly number[] = DEFAULT_SHAPE): Promise<ImageData> {
-  const [train, test] = await loadPairs(data, shape);
+  const { pairs, classNames } = await loadPairs(data, shape);
+  const [train, test] = pairs;
   const sets = { train: checked(`${data}, training set`, ...train), test: checked(`${data}, test set`, ...test) };
   const [trainShape, testShape] = [sets.train, sets.test].map(({ images }) => images.shape.slice(1));
   if (trainShape?.join() !== testShape?.join()) {
@@ -52,27 +65,30 @@ export async function loadData(data: string, shape: readonly number[] = DEFAULT_
   let classes = 0;
   for (const label of sets.train.labels.data) classes = Math.max(classes, label + 1);
   const wrong = sets.test.labels.data.findIndex((label) => label >= classes);
-  if (wrong < 0) return { ...sets, shape: trainShape!, classes };
+  if (wrong < 0) return { ...sets, shape: trainShape!, classes, classNames };
   const received = `${sets.test.labels.data[wrong]} at position ${wrong}`;
   throw new UserError(
     `--data: ${data}, test set: expected labels from 0 to ${classes - 1}, as in the training set, got ${received}.`,
   );
 }
 
-async function loadPairs(data: string, shape: readonly number[]): Promise<Pairs> {
+async function loadPairs(data: string, shape: readonly number[]): Promise<Loaded> {
   const onDownload = (url: string) => {
     if (process.stderr.isTTY) process.stderr.write(`lenet: downloading ${url}\n`);
   };
-  if (Object.hasOwn(NAMED, data)) return NAMED[data as keyof typeof NAMED].loadData({ onDownload });
+  if (Object.hasOwn(NAMED, data)) {
+    const named: NamedSet = NAMED[data as keyof typeof NAMED];
+    return { pairs: await named.loadData({ onDownload }), classNames: named.classNames };
+  }
   const path = resolve(data);
   if (!existsSync(path)) {
     throw new UserError(
       `--data: there is no file or folder ${data}; data sets by name are ${Object.keys(NAMED).join(", ")}.`,
     );
   }
-  if (!statSync(path).isDirectory()) return loadArrays(data, path);
+  if (!statSync(path).isDirectory()) return { pairs: await loadArrays(data, path) };
   if (isClassFolder(path)) return loadPictures(path, shape);
-  return datasets.mnist.loadData({ directory: path });
+  return { pairs: await datasets.mnist.loadData({ directory: path }) };
 }
 
 /** Whether a folder has folders in it, and no IDX files. */
@@ -82,7 +98,7 @@ export function isClassFolder(path: string): boolean {
   return !isData && entries.some((entry) => !entry.name.startsWith(".") && !entry.isFile());
 }
 
-async function loadPictures(path: string, shape: readonly number[]): Promise<Pairs> {
+async function loadPictures(path: string, shape: readonly number[]): Promise<Loaded> {
   const [height = 0, width = 0, channels = 0] = shape;
   const colorMode = COLOR_MODES[channels];
   if (shape.length !== 3 || colorMode === undefined) {
@@ -91,8 +107,8 @@ async function loadPictures(path: string, shape: readonly number[]): Promise<Pai
     );
   }
   const options = { imageSize: [height, width], colorMode, validationSplit: TEST_SHARE, seed: SPLIT_SEED } as const;
-  const { train, validation } = await datasets.imageFolder(path, options);
-  return [train, validation];
+  const { train, validation, classNames } = await datasets.imageFolder(path, options);
+  return { pairs: [train, validation], classNames };
 }
 
 async function loadArrays(data: string, path: string): Promise<Pairs> {

@@ -1,5 +1,5 @@
 /** Files that a command reads and writes: what is wrong with them is said before any work is done. */
-import { closeSync, openSync, realpathSync, statSync, unlinkSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, realpathSync, statSync, unlinkSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, extname, join, resolve } from "node:path";
@@ -39,11 +39,46 @@ export function checkWritable(option: string, path: string): void {
 }
 
 /** Whether two paths lead to one file, by whatever links; a file that is not there yet is its name in its folder. */
-export function isSameFile(one: string, other: string): boolean {
+function isSameFile(one: string, other: string): boolean {
   const [first, second] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }));
   if (first && second) return first.dev === second.dev && first.ino === second.ino;
   const place = (path: string) => join(realpathSync(dirname(resolve(path))), basename(path));
   return !first && !second && place(one) === place(other);
+}
+
+/** A file that a command needs, and what for: "the model that --model reads". */
+export type Use = readonly [path: string, use: string];
+
+/**
+ * Checks a file that a command writes beside its main work: it is written over what has its name, so this must not be
+ * anything else that the command needs, by whatever links.
+ *
+ * @param kind what the file is: "log", "report"
+ * @throws UserError otherwise, or where it cannot be written
+ */
+export function checkSideFile(option: string, path: string, kind: string, uses: readonly Use[]): void {
+  checkWritable(option, path);
+  for (const [other, use] of uses) {
+    if (isSameFile(path, other)) {
+      throw new UserError(`${option}: ${path} is also ${use}; give the ${kind} another name.`);
+    }
+  }
+}
+
+/** The files behind `--data` as a user names them: a file, or the IDX files in a folder. */
+export function dataUses(data: string): Use[] {
+  if (!existsSync(data)) return [];
+  if (!statSync(data).isDirectory()) return [[data, "the file that --data reads"]];
+  const files = readdirSync(data).filter((name) => name.includes("-idx"));
+  return files.map((name) => [join(data, name), `the file ${name} that --data reads`]);
+}
+
+/** Checks that a report can be written. @throws UserError otherwise. */
+export function checkReport(path: string, uses: readonly Use[]): void {
+  if (![".html", ".htm"].includes(extname(path).toLowerCase())) {
+    throw new UserError(`--report: expected a file name that ends in .html, received "${path}".`);
+  }
+  checkSideFile("--report", path, "report", uses);
 }
 
 /** Checks that a model can be saved under a name. @throws UserError otherwise. */

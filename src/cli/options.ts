@@ -21,6 +21,8 @@ export interface TrainOptions {
   readonly shuffle: boolean;
   readonly out: string;
   readonly log?: string;
+  /** A page to write about the run. */
+  readonly report?: string;
   /** A folder to keep the run in. */
   readonly checkpoint?: string;
   /** Steps from checkpoint to checkpoint; undefined: an epoch. */
@@ -32,9 +34,17 @@ export interface TrainOptions {
 
 export interface EvaluateOptions {
   readonly data: string;
+  /** A page to write about the model. */
+  readonly report?: string;
   readonly json?: boolean;
 }
 
 export interface PredictOptions {
+  /** Draw what the network sees. */
+  readonly show?: boolean;
   readonly json?: boolean;
+}
+
+export interface WebOptions {
+  readonly port?: number;
 }

@@ -2,11 +2,15 @@
 import { UserError } from "../errors.ts";
 import { decodeImage } from "../image/decode.ts";
 import { prepareDigit } from "../image/digit.ts";
-import { loadModel, NDArray, type Sequential } from "../index.ts";
+import { NDArray } from "../index.ts";
+import { loadClassifier } from "./classifier.ts";
 import { EXIT_DONE } from "./exit-codes.ts";
 import { readBytes } from "./files.ts";
 import { CLASSES, scaleImages } from "./lenet.ts";
 import type { PredictOptions } from "./options.ts";
+import { givesLogits, softmax } from "./probabilities.ts";
+import { drawPrediction } from "./show.ts";
+import { hasColour } from "./terminal.ts";
 
 const FIELD = 28 * 28;
 const FEW_IMAGES = 32;
@@ -21,32 +25,22 @@ async function readDigits(paths: readonly string[]): Promise<NDArray<"uint8">> {
   return new NDArray(batch, [paths.length, 28, 28, 1]);
 }
 
-/** A model of ten outputs; they are logits where the loss that it was trained with takes logits. */
-async function loadClassifier(path: string): Promise<{ model: Sequential; givesLogits: boolean }> {
-  // What it was trained with matters only for its logits, and may be something that cannot be trained further here.
-  const model = await loadModel(path, { optimizerState: false }).catch(() => loadModel(path, { compile: false }));
-  const { inputShape, outputShape } = model;
-  if (inputShape.join() !== "28,28,1" || outputShape.join() !== String(CLASSES)) {
-    throw new UserError(
-      `${path}: expected a model that takes 28x28x1 and gives ${CLASSES} values, one a digit; it takes ` +
-        `${inputShape.join("x")} and gives ${outputShape.join("x")}.`,
-    );
-  }
-  return { model, givesLogits: model.compiled?.loss.config.from_logits === true };
+interface Prediction {
+  readonly file: string;
+  readonly digit: number;
+  readonly probabilities: readonly number[];
 }
 
-function softmax(logits: readonly number[]): number[] {
-  const largest = Math.max(...logits);
-  const powers = logits.map((logit) => Math.exp(logit - largest));
-  const sum = powers.reduce((total, power) => total + power, 0);
-  return powers.map((power) => power / sum);
-}
-
-function describe(file: string, probabilities: readonly number[], json: boolean): string {
-  const digit = probabilities.indexOf(Math.max(...probabilities));
-  if (json) return JSON.stringify({ file, digit, probabilities });
+function describe({ file, digit, probabilities }: Prediction): string {
   const all = probabilities.map((probability, candidate) => `${candidate}: ${probability.toFixed(4)}`);
   return `${file}: ${digit}  (${all.join(", ")})`;
+}
+
+const DEFAULT_COLUMNS = 80;
+
+function show({ file, digit, probabilities }: Prediction, pixels: Uint8Array): string {
+  const canvas = { columns: process.stdout.columns || DEFAULT_COLUMNS, colour: hasColour() };
+  return `${file}: ${digit}\n${drawPrediction(pixels, probabilities, canvas)}`;
 }
 
 /**
@@ -56,14 +50,21 @@ function describe(file: string, probabilities: readonly number[], json: boolean)
  * @throws UserError for a file that is no picture or no model, or a picture without ink
  */
 export async function predict(modelPath: string, imagePaths: string[], options: PredictOptions): Promise<number> {
-  const [digits, { model, givesLogits }] = await Promise.all([readDigits(imagePaths), loadClassifier(modelPath)]);
+  if (options.show && options.json) {
+    throw new UserError("--show: draws for people, --json writes for programs; leave one of the two options out.");
+  }
+  const [digits, model] = await Promise.all([readDigits(imagePaths), loadClassifier(modelPath)]);
   // A few pictures take less time than starting threads.
   const threads = imagePaths.length <= FEW_IMAGES ? { threads: 1 } : {};
   const output = await model.predict(scaleImages(digits), threads);
   for (const [index, file] of imagePaths.entries()) {
     const values = [...output.data.subarray(index * CLASSES, (index + 1) * CLASSES)];
-    const probabilities = givesLogits ? softmax(values) : values;
-    process.stdout.write(`${describe(file, probabilities, options.json === true)}\n`);
+    const probabilities = givesLogits(model) ? softmax(values) : values;
+    const prediction = { file, digit: probabilities.indexOf(Math.max(...probabilities)), probabilities };
+    const pixels = digits.data.subarray(index * FIELD, (index + 1) * FIELD);
+    if (options.json) process.stdout.write(`${JSON.stringify(prediction)}\n`);
+    else if (options.show) process.stdout.write(`${index > 0 ? "\n" : ""}${show(prediction, pixels)}`);
+    else process.stdout.write(`${describe(prediction)}\n`);
   }
   return EXIT_DONE;
 }

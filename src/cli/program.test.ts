@@ -15,6 +15,7 @@ const commands: Commands = {
   evaluate: record("evaluate"),
   predict: record("predict"),
   summary: record("summary"),
+  web: record("web"),
 };
 let written = { out: "", err: "" };
 
@@ -42,7 +43,7 @@ describe("what is understood", () => {
   test("every option of train", async () => {
     const line =
       "train --epochs 3 --batch-size 64 --learning-rate 1e-2 --optimizer sgd --seed 0 --threads 2 --data dir --input-shape 8x9x3 " +
-      "--conv2-padding valid --model a.h5 --steps-per-epoch 20 --no-shuffle --out b.h5 --log c.csv --json";
+      "--conv2-padding valid --model a.h5 --steps-per-epoch 20 --no-shuffle --out b.h5 --log c.csv --report d.html --json";
     const expected: TrainOptions = {
       epochs: 3,
       batchSize: 64,
@@ -58,6 +59,7 @@ describe("what is understood", () => {
       shuffle: false,
       out: "b.h5",
       log: "c.csv",
+      report: "d.html",
       json: true,
     };
     expect(await run(line)).toBe(0);
@@ -65,13 +67,19 @@ describe("what is understood", () => {
   });
 
   test("the other commands", async () => {
-    expect(await run("evaluate m.h5 --data dir --json")).toBe(0);
+    expect(await run("evaluate m.h5 --data dir --report r.html --json")).toBe(0);
     expect(await run("predict m.h5 a.png b.jpg --json")).toBe(0);
+    expect(await run("predict m.h5 a.png --show")).toBe(0);
     expect(await run("summary m.h5")).toBe(0);
+    expect(await run("web")).toBe(0);
+    expect(await run("web m.h5 --port 9000")).toBe(0);
     expect(calls).toEqual([
-      ["evaluate", "m.h5", { data: "dir", json: true }],
+      ["evaluate", "m.h5", { data: "dir", report: "r.html", json: true }],
       ["predict", "m.h5", ["a.png", "b.jpg"], { json: true }],
+      ["predict", "m.h5", ["a.png"], { show: true }],
       ["summary", "m.h5"],
+      ["web", undefined, {}],
+      ["web", "m.h5", { port: 9000 }],
     ]);
   });
 
@@ -118,6 +126,9 @@ describe("what is refused: exit 2, one line", () => {
     ["evaluate a b", "too many arguments"],
     ["predict m.h5", "missing required argument 'image'"],
     ["summary", "missing required argument 'model'"],
+    ["web --port 0", "--port: expected a whole number from 1 to 65535"],
+    ["web --port 65536", 'received "65536"'],
+    ["web a b", "too many arguments"],
   ])("lenet %s", async (line, message) => {
     expect(await run(line)).toBe(2);
     expect(written.err).toContain(message);

@@ -2,12 +2,18 @@
  * The command line `lenet`: what commands and options there are, and how a run of it ends. Each command's work is in a
  * file of its own, loaded only when it is called.
  */
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { UserError } from "../errors.ts";
 import { countOf, imageShapeOf, oneOf, positiveOf, seedOf } from "./arguments.ts";
 import { describeError, EXIT_DONE } from "./exit-codes.ts";
-import { type EvaluateOptions, OPTIMIZER_NAMES, type PredictOptions, type TrainOptions } from "./options.ts";
+import {
+  type EvaluateOptions,
+  OPTIMIZER_NAMES,
+  type PredictOptions,
+  type TrainOptions,
+  type WebOptions,
+} from "./options.ts";
+import { version } from "./version.ts";
 
 /** The commands' work; each resolves to the exit code. */
 export interface Commands {
@@ -15,6 +21,7 @@ export interface Commands {
   evaluate(model: string, options: EvaluateOptions): Promise<number>;
   predict(model: string, images: string[], options: PredictOptions): Promise<number>;
   summary(model: string): Promise<number>;
+  web(model: string | undefined, options: WebOptions): Promise<number>;
 }
 
 const DATA_HELP =
@@ -23,18 +30,15 @@ const DEFAULT_SEED = 1;
 const MOST_THREADS = 64;
 /** All of a batch's activations are in memory at once: about 100 KB a sample for this network. */
 const LARGEST_BATCH = 8192;
+const LARGEST_PORT = 65_535;
 
 const COMMANDS: Commands = {
   train: async (options) => (await import("./train.ts")).train(options),
   evaluate: async (model, options) => (await import("./evaluate.ts")).evaluate(model, options),
   predict: async (model, images, options) => (await import("./predict.ts")).predict(model, images, options),
   summary: async (model) => (await import("./summary.ts")).summary(model),
+  web: async (model, options) => (await import("./web.ts")).web(model, options),
 };
-
-function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
-}
 
 function addTrain(program: Command, run: (work: Promise<number>) => Promise<void>, commands: Commands): void {
   program
@@ -63,6 +67,7 @@ function addTrain(program: Command, run: (work: Promise<number>) => Promise<void
     .option("--no-shuffle", "take the samples in their order")
     .option("--out <file>", "where to save the model (.h5 or .keras)", "mnist_LeNet.h5")
     .option("--log <file>", "write a row of metrics an epoch, as CSV")
+    .option("--report <file>", "write a page about the run: curves, mistakes, settings (.html)")
     .option("--checkpoint <dir>", "keep the run in this folder, to go on after whatever happens")
     .option("--every <steps>", "steps from checkpoint to checkpoint (default: an epoch)", countOf("--every"))
     .option("--resume", "go on from the last checkpoint; with none, begin")
@@ -85,6 +90,7 @@ function createProgram(commands: Commands, finish: (exitCode: number) => void): 
     .description("loss and accuracy of a saved model on the test set")
     .argument("<model>", "a saved model (.h5 or .keras)")
     .option("--data <what>", DATA_HELP, "mnist")
+    .option("--report <file>", "write a page about it: what it takes for what, the worst mistakes (.html)")
     .option("--json", "write one JSON object")
     .action((model: string, options: EvaluateOptions) => run(commands.evaluate(model, options)));
   program
@@ -92,6 +98,7 @@ function createProgram(commands: Commands, finish: (exitCode: number) => void): 
     .description("the digit in each picture, and the probability of each digit")
     .argument("<model>", "a saved model (.h5 or .keras)")
     .argument("<image...>", "PNG or JPEG pictures of one digit each")
+    .option("--show", "draw each digit as the network sees it, and bars of the probabilities")
     .option("--json", "write one JSON object an image")
     .action((model: string, images: string[], options: PredictOptions) =>
       run(commands.predict(model, images, options)),
@@ -101,6 +108,12 @@ function createProgram(commands: Commands, finish: (exitCode: number) => void): 
     .description("the table of a saved model's layers")
     .argument("<model>", "a saved model (.h5 or .keras)")
     .action((model: string) => run(commands.summary(model)));
+  program
+    .command("web")
+    .description("open a page on this machine: draw digits, look inside the network, train it")
+    .argument("[model]", "a saved model that the page opens (.h5 or .keras)")
+    .option("--port <n>", "default: 8000, or another where that is in use", countOf("--port", LARGEST_PORT))
+    .action((model: string | undefined, options: WebOptions) => run(commands.web(model, options)));
   return program;
 }
 
@@ -123,7 +136,9 @@ export async function runCommandLine(args: readonly string[], commands: Commands
   });
   try {
     if (args.every((arg) => arg === "--")) {
-      throw new UserError("expected a command: train, evaluate, predict or summary; `lenet --help` explains them.");
+      throw new UserError(
+        "expected a command: train, evaluate, predict, summary or web; `lenet --help` explains them.",
+      );
     }
     await program.parseAsync(args, { from: "user" });
     return exitCode;

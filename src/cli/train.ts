@@ -1,18 +1,21 @@
 /** `lenet train`: the recipe. Loads, trains, saves, evaluates. */
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { type Callback, callbacks, loadModel, optimizers, type Profile, type Sequential } from "../index.ts";
+import { type Callback, callbacks, type History, loadModel, optimizers, type Sequential } from "../index.ts";
 import { checkCheckpoints, isKept, keepCheckpoints } from "./checkpoints.ts";
 import { isClassFolder, loadData, type Samples, samplesFor } from "./data.ts";
 import { EXIT_DONE } from "./exit-codes.ts";
-import { checkModelName, checkWritable, isSameFile, saveModel } from "./files.ts";
+import { checkModelName, checkReport, checkSideFile, dataUses, saveModel, type Use } from "./files.ts";
 import { type Interrupt, watchInterrupt } from "./interrupt.ts";
+import { judgeModel } from "./judge.ts";
 import { buildLeNet, describeScore, scoreModel } from "./lenet.ts";
 import type { TrainOptions } from "./options.ts";
 import { formatProfile } from "./profile.ts";
+import { type ReportedData, reportedData } from "./report/report.ts";
+import { type Course, writeTrainingReport } from "./report/training.ts";
 import { JsonReporter, LineReporter, type Reporter, TerminalReporter } from "./reporter.ts";
+import { hasColour, isTerminal } from "./terminal.ts";
 
 const write = (text: string) => void process.stdout.write(text);
 
@@ -23,24 +26,18 @@ const warn = (line: string) => void process.stderr.write(`${process.stderr.isTTY
 const warnOfLog = ({ message }: Error) =>
   warn(`lenet: --log: ${message.replace(/\.$/, "")}; training goes on without a log.`);
 
-/** The log is written over what has its name, so this must not be anything else that the command needs. */
-function checkLog(log: string, { out, model, data }: TrainOptions): void {
-  checkWritable("--log", log);
-  const refuse = (use: string) => {
-    throw new UserError(`--log: ${log} is also ${use}; give the log another name.`);
-  };
-  if (isSameFile(log, out)) refuse("where --out saves the model");
-  if (model !== undefined && existsSync(model) && isSameFile(log, model)) refuse("the model that --model reads");
-  if (!existsSync(data)) return;
-  if (isSameFile(log, data)) refuse("the file that --data reads");
-  if (!statSync(data).isDirectory()) return;
-  const file = readdirSync(data).find((name) => name.includes("-idx") && isSameFile(log, join(data, name)));
-  if (file !== undefined) refuse(`the file ${file} that --data reads`);
+/** What the command needs of files, beside its log and its report. */
+function usesOf({ out, model, data }: TrainOptions): Use[] {
+  const saved: Use[] = model !== undefined && existsSync(model) ? [[model, "the model that --model reads"]] : [];
+  return [[out, "where --out saves the model"], ...saved, ...dataUses(data)];
 }
 
 function checkOptions(options: TrainOptions): void {
   checkModelName("--out", options.out);
-  if (options.log !== undefined) checkLog(options.log, options);
+  const { log, report } = options;
+  const uses = usesOf(options);
+  if (log !== undefined) checkSideFile("--log", log, "log", uses);
+  if (report !== undefined) checkReport(report, log === undefined ? uses : [...uses, [log, "where --log writes"]]);
   if (options.model !== undefined && options.conv2Padding !== undefined) {
     throw new UserError("--conv2-padding: a saved model (--model) has its own; leave one of the two options out.");
   }
@@ -71,14 +68,12 @@ function checkInputShape({ inputShape, model, data }: TrainOptions): void {
 function createReporter(options: TrainOptions, steps: number): Reporter {
   const plan = { epochs: options.epochs, steps };
   if (options.json) return new JsonReporter(write);
-  const { stdout, env } = process;
-  if (!stdout.isTTY || env.TERM === "dumb") return new LineReporter(plan, write);
-  const colour = env.NO_COLOR === undefined || env.NO_COLOR === "";
+  if (!isTerminal()) return new LineReporter(plan, write);
   const terminal = {
     write,
-    colour,
+    colour: hasColour(),
     get columns() {
-      return stdout.columns;
+      return process.stdout.columns;
     },
   };
   return new TerminalReporter(plan, terminal);
@@ -96,6 +91,8 @@ interface Run {
   /** Taken away when it has been trained on. */
   train: Samples | undefined;
   readonly test: Samples;
+  /** What a report needs, where one is asked for. */
+  readonly reported: ReportedData | undefined;
 }
 
 /**
@@ -113,10 +110,11 @@ async function prepareRun(options: TrainOptions): Promise<Run> {
   } else if (options.learningRate !== undefined) {
     model.optimizer.learningRate = options.learningRate;
   }
-  return { model, train: samplesFor(model, data, "train"), test: samplesFor(model, data, "test") };
+  const reported = options.report === undefined ? undefined : reportedData(options.data, data);
+  return { model, train: samplesFor(model, data, "train"), test: samplesFor(model, data, "test"), reported };
 }
 
-function report(reporter: Reporter): Callback {
+function tell(reporter: Reporter): Callback {
   return {
     onTrainResume: (_, { epoch, begun }) => {
       if (begun) reporter.epochBegin(epoch + 1);
@@ -134,14 +132,14 @@ function keepLog({ log }: TrainOptions): Callback {
 }
 
 /** Trains until the end or a signal, which ends it after the step that runs. */
-async function fitModel(run: Run, options: TrainOptions, interrupt: Interrupt): Promise<Profile | undefined> {
+async function fitModel(run: Run, options: TrainOptions, interrupt: Interrupt): Promise<History | undefined> {
   const { model, test } = run;
   const train = run.train!;
   const { epochs, batchSize, stepsPerEpoch, threads, seed, shuffle, profile = false } = options;
   const whole = Math.ceil(train.x.length / batchSize);
   const reporter = createReporter(options, Math.min(stepsPerEpoch ?? whole, whole));
   try {
-    const history = await model.fit(train.x, train.y, {
+    return await model.fit(train.x, train.y, {
       batchSize,
       epochs,
       shuffle,
@@ -151,9 +149,8 @@ async function fitModel(run: Run, options: TrainOptions, interrupt: Interrupt): 
       ...(threads !== undefined && { threads }),
       validationData: [test.x, test.y],
       signal: interrupt.signal,
-      callbacks: [report(reporter), keepLog(options), keepCheckpoints(options, warn)],
+      callbacks: [tell(reporter), keepLog(options), keepCheckpoints(options, warn)],
     });
-    return history.profile;
   } catch (error) {
     if (!interrupt.signal.aborted || error !== interrupt.signal.reason) throw error;
     return undefined;
@@ -170,14 +167,19 @@ async function fitModel(run: Run, options: TrainOptions, interrupt: Interrupt): 
 export async function train(options: TrainOptions): Promise<number> {
   checkOptions(options);
   const run = await prepareRun(options);
-  const { model, test } = run;
+  const { model } = run;
   const interrupt = watchInterrupt((name) => {
     const again = name === "SIGINT" ? "Ctrl-C again ends" : "another SIGTERM ends";
     warn(`lenet: interrupted; finishing the step and saving (${again} after the step, without saving).`);
   });
   let saved = options.out;
+  let history: History | undefined;
+  let seconds = 0;
   try {
-    const profile = await fitModel(run, options, interrupt);
+    const started = performance.now();
+    history = await fitModel(run, options, interrupt);
+    seconds = (performance.now() - started) / 1000;
+    const profile = history?.profile;
     if (profile) write(options.json ? `${JSON.stringify({ profile })}\n` : `\n${formatProfile(profile)}\n`);
     // The training set is most of what is in memory; saving needs room too.
     run.train = undefined;
@@ -190,11 +192,21 @@ export async function train(options: TrainOptions): Promise<number> {
   if (interrupt.exitCode !== undefined) {
     const hint = saved === options.checkpoint ? "; --resume goes on from there" : "";
     write(options.json ? `${JSON.stringify({ saved })}\n` : `Saved to ${saved}${hint}\n`);
+    if (options.report !== undefined) warn("lenet: --report: the run was broken off; there is no report.");
     return interrupt.exitCode;
   }
-  const { batchSize, threads } = options;
-  const score = await scoreModel(model, test, { batchSize, ...(threads !== undefined && { threads }) });
-  const end = { ...score, saved: options.out };
-  write(options.json ? `${JSON.stringify(end)}\n` : `${describeScore(score)}Saved to ${options.out}\n`);
+  await finish(run, options, { history: history!, seconds });
   return EXIT_DONE;
+}
+
+/** Tests what was trained and says how it did; writes the report. */
+async function finish({ model, test, reported }: Run, options: TrainOptions, course: Course): Promise<void> {
+  const { batchSize, threads, out, json, report } = options;
+  const running = { batchSize, ...(threads !== undefined && { threads }) };
+  const judgement = reported && (await judgeModel(model, test, running));
+  const score = judgement?.score ?? (await scoreModel(model, test, running));
+  write(json ? `${JSON.stringify({ ...score, saved: out })}\n` : `${describeScore(score)}Saved to ${out}\n`);
+  if (!judgement || report === undefined) return;
+  await writeTrainingReport(report, { model, test, data: reported, judgement, options, course });
+  if (!json) write(`Report in ${report}\n`);
 }

@@ -28,15 +28,17 @@ export interface Circumstances {
   /** A limit of the shell's `ulimit`, as "-f 1000". */
   readonly limit?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Another copy of the program. */
+  readonly main?: string;
 }
 
 /** Starts `lenet` with these arguments in a folder. */
 export function startLenet(
   args: readonly string[],
   cwd: string,
-  { stdout, nodeOptions = [], limit, env = {} }: Circumstances = {},
+  { stdout, nodeOptions = [], limit, env = {}, main = MAIN }: Circumstances = {},
 ): Running {
-  const command = [process.execPath, ...nodeOptions, MAIN, ...args];
+  const command = [process.execPath, ...nodeOptions, main, ...args];
   const limited = limit === undefined ? command : ["bash", "-c", `ulimit ${limit}; exec "$@"`, "bash", ...command];
   const child: ChildProcess = spawn(limited[0]!, limited.slice(1), {
     cwd,
