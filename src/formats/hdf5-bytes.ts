@@ -12,7 +12,7 @@ export const NOWHERE = 2 ** 64;
  * How often the tables of a file are read at most, in lengths of the file. Each is needed once, so that a file in which
  * more is read leads in circles. This alone bounds every loop of the reader.
  */
-const MOST_TIMES = 4;
+const MOST_TIMES = 8;
 const SMALL = 2 ** 16;
 
 export const damaged = (reason: string) => new UserError(`the file is damaged (${reason}).`);
@@ -128,11 +128,40 @@ export class Cursor {
     if (found !== version) throw damaged(`${this.#what} at byte ${address} has version ${found}`);
   }
 
+  /** The checksum of all from an address to here. */
+  expectChecksum(start: number): void {
+    const { all } = this.file;
+    const sum = checksumOf(all.subarray(start, this.#at));
+    this.file.count(this.#at - start);
+    if (this.uint32() !== sum) throw damaged(`${this.#what} at byte ${start} has another checksum than it should`);
+  }
+
   expectSignature(signature: string): void {
     const address = this.#at;
     if (String.fromCharCode(...this.bytes(signature.length)) === signature) return;
     throw damaged(`${this.#what} at byte ${address} does not begin with ${signature}`);
   }
+}
+
+/** The checksum of newer tables: `hashlittle` of Bob Jenkins's lookup3. https://burtleburtle.net/bob/c/lookup3.c */
+function checksumOf(bytes: Uint8Array): number {
+  const BLOCK = 12;
+  const blocks = Math.max(1, Math.ceil(bytes.length / BLOCK));
+  const padded = new Uint8Array(BLOCK * blocks);
+  padded.set(bytes);
+  const view = new DataView(padded.buffer);
+  const turn = (value: number, bits: number) => (value << bits) | (value >>> (32 - bits));
+  let [a, b, c] = Array<number>(3).fill((0xdeadbeef + bytes.length) | 0) as [number, number, number];
+  for (let at = 0; at < padded.length; at += BLOCK) {
+    if (at > 0) {
+      for (const bits of [4, 6, 8, 16, 19, 4]) [a, b, c] = [b, (c + b) | 0, ((a - c) | 0) ^ turn(c, bits)];
+    }
+    a = (a + view.getInt32(at, true)) | 0;
+    b = (b + view.getInt32(at + 4, true)) | 0;
+    c = (c + view.getInt32(at + 8, true)) | 0;
+  }
+  for (const bits of [14, 11, 25, 16, 4, 14, 24]) [c, a, b] = [a, b, ((c ^ b) - turn(b, bits)) | 0];
+  return b >>> 0;
 }
 
 const utf8 = new TextDecoder();

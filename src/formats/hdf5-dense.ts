@@ -22,6 +22,8 @@ export function* treeRecords(file: FileBytes, address: number): Generator<Cursor
   const [nodeBytes, recordBytes, depth] = [header.uint32(), header.uint16(), header.uint16()];
   header.skip(2);
   const [root, count] = [header.uint64(), header.uint16()];
+  header.skip(8);
+  header.expectChecksum(address);
   const isSound = depth <= DEEPEST && recordBytes > 0 && recordBytes <= nodeBytes - NODE_FRAME_BYTES;
   if (!isSound) throw damaged("a tree of impossible size");
   if (count === 0) return;
@@ -54,12 +56,14 @@ function* nodeRecords(
   const node = file.cursor("a tree's node", root);
   node.expect(depth === 0 ? "BTLF" : "BTIN", 0);
   node.skip(1);
-  for (let i = 0; i < count; i++) yield node.part(recordBytes);
-  if (depth === 0) return;
-  const below = pointers[depth - 1]!;
-  for (let i = 0; i <= count; i++) {
-    const child = { root: node.uint64(), count: node.uint(below.count), depth: depth - 1 };
-    node.skip(below.total);
+  const below = pointers[depth - 1] ?? { count: 0, total: 0 };
+  const records = node.part(count * recordBytes);
+  const children = node.part(depth === 0 ? 0 : (count + 1) * (POINTER_BYTES + below.count + below.total));
+  node.expectChecksum(root);
+  for (let i = 0; i < count; i++) yield records.part(recordBytes);
+  while (children.bytesLeft > 0) {
+    const child = { root: children.uint64(), count: children.uint(below.count), depth: depth - 1 };
+    children.skip(below.total);
     yield* nodeRecords(file, child, recordBytes, pointers);
   }
 }
@@ -97,6 +101,7 @@ export class FractalHeap {
     header.skip(2);
     this.#root = header.uint64();
     this.#rows = header.uint16();
+    header.expectChecksum(address);
     if (!(this.#width > 0 && this.#firstBytes > 0 && this.#lengthBytes > 0)) throw damaged("a heap of impossible size");
   }
 

@@ -61,7 +61,9 @@ export function openFile(bytes: Uint8Array): { file: FileBytes; root: number } {
   }
   // A driver's block, and the name of the root group, which is empty.
   if (isOld) cursor.skip(2 * WORD);
-  return { file, root: cursor.uint64() };
+  const root = cursor.uint64();
+  if (!isOld) cursor.expectChecksum(0);
+  return { file, root };
 }
 
 /** The messages of the object whose header is at an address. */
@@ -83,8 +85,8 @@ function readOldHeader(cursor: Cursor): Message[] {
   return readBlocks(cursor.part(size), { prefixBytes: 8, readPrefix });
 }
 
-/** Its checksums are not looked at: the old one has none, and neither have data. */
 function readNewHeader(cursor: Cursor): Message[] {
+  const start = cursor.address;
   cursor.expect("OHDR", 2);
   const flags = cursor.uint8();
   const [sizeBytes, hasOrder, hasPhases, hasTimes] = [2 ** (flags & 3), flags & 4, flags & 16, flags & 32];
@@ -95,7 +97,9 @@ function readNewHeader(cursor: Cursor): Message[] {
     if (hasOrder) block.skip(2);
     return { type, size, flags };
   };
-  return readBlocks(cursor.part(size), { prefixBytes: hasOrder ? 6 : 4, readPrefix, signature: "OCHK" });
+  const first = cursor.part(size);
+  cursor.expectChecksum(start);
+  return readBlocks(first, { prefixBytes: hasOrder ? 6 : 4, readPrefix, signature: "OCHK" });
 }
 
 interface BlockFormat {
@@ -118,11 +122,20 @@ function readBlocks(first: Cursor, { prefixBytes, readPrefix, signature }: Block
       messages.push({ type, start, size, isShared: (flags & 2) !== 0 });
       if (type !== MESSAGE.continuation) continue;
       const next = block.file.cursor("an object's header", body.uint64(), body.uint64());
-      if (signature !== undefined) next.expectSignature(signature);
-      blocks.push(signature === undefined ? next : next.part(next.bytesLeft - 4));
+      blocks.push(signature === undefined ? next : insideOf(next, signature));
     }
   }
   return messages;
+}
+
+/** What stands between a block's signature and its checksum. */
+function insideOf(block: Cursor, signature: string): Cursor {
+  const CHECKSUM_BYTES = 4;
+  const start = block.address;
+  block.expectSignature(signature);
+  const inside = block.part(block.bytesLeft - CHECKSUM_BYTES);
+  block.expectChecksum(start);
+  return inside;
 }
 
 /** The body of an object's message of a type; undefined where it has none. */
