@@ -122,7 +122,7 @@ export function checkModel(first: unknown, second: SequentialOptions) {
 }
 
 /** Each thread has memory of its own, and a word of the barrier's; more than this help no batch. */
-export const MOST_THREADS = 64;
+const MOST_THREADS = 64;
 
 export const RUN_OPTIONS = ["batchSize", "threads", "signal"];
 export const EVALUATE_OPTIONS = [...RUN_OPTIONS, "sampleWeight"];

@@ -11,7 +11,6 @@ export interface ControlWords {
   readonly command: number;
   readonly program: number;
   readonly batch: number;
-  readonly taken: number;
 }
 
 export interface MachineOptions {
@@ -108,27 +107,12 @@ export class Machine {
     }
     try {
       (this.#instance.exports[program] as (thread: number, threads: number, batch: number) => void)(0, threads, batch);
-      this.#checkTaken(batch);
     } catch (error) {
       const failed = Atomics.compareExchange(this.#words, control.abort / 4, 0, 1);
       const thread = failed === 0 ? 0 : failed - 1;
       this.#failure = new Error(`thread ${thread} failed in ${program}: ${String(error)}`);
       this.close();
       throw this.#failure;
-    }
-  }
-
-  /** A thread that ran another command than this one would leave its share of the work undone without a word. */
-  #checkTaken(batch: number): void {
-    const { control, threads } = this.#options;
-    const command = Atomics.load(this.#words, control.command / 4);
-    for (let thread = 1; thread < threads; thread++) {
-      const word = control.taken / 4 + 2 * thread;
-      const [taken, size] = [Atomics.load(this.#words, word), Atomics.load(this.#words, word + 1)];
-      if (taken === command && size === batch) continue;
-      throw new Error(
-        `thread ${thread} ran command ${taken} on ${size} samples in place of command ${command} on ${batch}`,
-      );
     }
   }
 

@@ -24,8 +24,6 @@ function work({ module, memory, thread, threads, programs, control }, reply) {
     try {
       const program = Atomics.load(words, word(control.program));
       const batch = Atomics.load(words, word(control.batch));
-      Atomics.store(words, word(control.taken) + 2 * thread, seen);
-      Atomics.store(words, word(control.taken) + 2 * thread + 1, batch);
       run[program]?.(thread, threads, batch);
     } catch (error) {
       // Whoever waits at a barrier looks at this word; the caller then reports the failure.

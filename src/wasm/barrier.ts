@@ -19,10 +19,8 @@ export const CONTROL = {
   command: 192,
   program: 196,
   batch: 200,
-  /** For each thread, of 64 at most and eight bytes apart: the command that it ran last, and its batch size. */
-  taken: 256,
   /** Pieces of the running kernel's work that threads have begun; the barrier sets it back. */
-  begun: 832,
+  begun: 256,
 } as const;
 
 /** Looks at the generation before sleeping: about a millisecond. To wake a sleeper may take as long as a small kernel. */
