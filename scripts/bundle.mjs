@@ -1,6 +1,6 @@
 /**
- * The two bundles of a build. The command line's: some 200 modules apart take Node 60 ms longer to load, and `lenet predict`
- * takes 400. And the library's for pages that have no bundler. What is loaded as a file of its own stays one: the worker,
+ * The two bundles of a build. The command line's: some 200 modules apart take Node 60 ms longer to load, of
+ * which `lenet predict` has few. And the library's for pages that have no bundler. What is loaded as a file of its own stays one: the worker,
  * the data, and for the command line h5wasm.
  */
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
