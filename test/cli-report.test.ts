@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeColours } from "../src/image/decode.ts";
 import { datasets, NDArray } from "../src/index.ts";
-import { type Outcome, runLenet, startLenet, writeSmallMnist } from "./helpers/command.ts";
+import { expectMistake, type Outcome, runLenet, startLenet, writeSmallMnist } from "./helpers/command.ts";
 import { mnistDigit, mnistLabel, pngOf } from "./helpers/pictures.ts";
 
 let folder: string;
@@ -30,12 +30,6 @@ beforeAll(async () => {
   trained = await lenet(`${TRAIN} --out trained.h5 --report trained.html --json`);
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-function expectMistake(outcome: Outcome, ...parts: string[]): void {
-  expect(outcome.stderr).toMatch(/^lenet: [^\n]+\n$/);
-  for (const part of parts) expect(outcome.stderr).toContain(part);
-  expect(outcome).toMatchObject({ exitCode: 2, stdout: "" });
-}
 
 const read = (name: string) => readFileSync(at(name), "utf8").replaceAll("\u00a0", " ");
 const rowOf = (page: string, name: string) =>

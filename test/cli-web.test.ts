@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { layers, Sequential } from "../src/index.ts";
-import { type Running, startLenet } from "./helpers/command.ts";
+import { expectMistake, type Running, startLenet } from "./helpers/command.ts";
 
 const root = process.cwd();
 let folder: string;
@@ -52,15 +52,8 @@ async function addressOf(run: Running): Promise<string> {
   return /^The page is at (http:\/\/127\.0\.0\.1:\d+\/\S*) until Ctrl-C\.\n$/.exec(text)![1]!;
 }
 
-async function expectMistake(run: Running, ...parts: string[]): Promise<void> {
-  const outcome = await run.done;
-  expect(outcome).toMatchObject({ exitCode: 2, stdout: "" });
-  expect(outcome.stderr).toMatch(/^lenet: [^\n]+\n$/);
-  for (const part of parts) expect(outcome.stderr).toContain(part);
-}
-
 test("without a page that is built: one line", async () => {
-  await expectMistake(start("web"), "the page is not there", page(), "npm run web");
+  expectMistake(await start("web").done, "the page is not there", page(), "npm run web");
 });
 
 test("serves the page with what threads need, until Ctrl-C; another copy takes another port", async () => {
@@ -98,12 +91,12 @@ test.each(["digits.h5", "digits.keras"])("with %s: the page finds it as model.h5
 
 test("a model that the page cannot open, a port that is taken: one line", async () => {
   makePage();
-  await expectMistake(start("web absent.h5"), "absent.h5");
-  await expectMistake(start("web notes.h5"), "notes.h5");
-  await expectMistake(start("web three.h5"), "three.h5", "gives 10 values", "gives 3");
+  expectMistake(await start("web absent.h5").done, "absent.h5");
+  expectMistake(await start("web notes.h5").done, "notes.h5");
+  expectMistake(await start("web three.h5").done, "three.h5", "gives 10 values", "gives 3");
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
   const { port } = other.address() as AddressInfo;
-  await expectMistake(start(`web --port ${port}`), `--port: ${port} is in use; choose another`);
+  expectMistake(await start(`web --port ${port}`).done, `--port: ${port} is in use; choose another`);
   other.close();
 });

@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { datasets, layers, losses, NDArray, Sequential } from "../src/index.ts";
-import { type Outcome, runLenet, startLenet, writeSmallMnist } from "./helpers/command.ts";
+import { expectMistake, type Outcome, runLenet, startLenet, writeSmallMnist } from "./helpers/command.ts";
 import { inkOf, jpegOf, mnistDigit, mnistLabel, paint, pngOf } from "./helpers/pictures.ts";
 
 let folder: string;
@@ -35,12 +35,6 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-function expectMistake(outcome: Outcome, ...parts: string[]): void {
-  expect(outcome.stderr).toMatch(/^lenet: [^\n]+\n$/);
-  for (const part of parts) expect(outcome.stderr).toContain(part);
-  expect(outcome).toMatchObject({ exitCode: 2, stdout: "" });
-}
 
 describe("train", () => {
   test("--json: an object an epoch, then the end; nothing else", () => {

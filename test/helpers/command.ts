@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { expect } from "vitest";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
@@ -87,4 +88,11 @@ export function writeSmallMnist(folder: string, trainCount: number, testCount: n
     part.writeUInt32BE(count, 4);
     writeFileSync(join(folder, name), part);
   }
+}
+
+/** The user's mistake: one line on standard error that has these parts, nothing else, exit code 2. */
+export function expectMistake(outcome: Outcome, ...parts: string[]): void {
+  expect(outcome.stderr).toMatch(/^lenet: [^\n]+\n$/);
+  for (const part of parts) expect(outcome.stderr).toContain(part);
+  expect(outcome).toMatchObject({ exitCode: 2, stdout: "" });
 }
