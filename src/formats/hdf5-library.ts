@@ -1,11 +1,14 @@
 /** h5wasm, the HDF5 library: loaded when it is needed, run so that no fault leaves it in disorder. */
+import { show } from "../arguments.ts";
 import { InternalError, UserError } from "../errors.ts";
 
 type Library = typeof import("h5wasm");
 export type Hdf5Module = Awaited<Library["ready"]>;
 
 /** Emscripten's file system in memory; its published types lack the list of streams and an option. */
-type FileSystem = Omit<NonNullable<Library["FS"]>, "writeFile"> & {
+type FileSystem = Omit<NonNullable<Library["FS"]>, "writeFile" | "open"> & {
+  /** What the library itself opens files by. */
+  open: (path: string, ...rest: unknown[]) => FS.FSStream;
   readonly streams: readonly (FS.FSStream | null | undefined)[];
   /** `canOwn`: the data become the file's content, without a copy. */
   writeFile(path: string, data: Uint8Array, options: { canOwn: boolean }): void;
@@ -99,6 +102,19 @@ export function substituting<Host, Name extends keyof Host, Result>(
   } finally {
     host[name] = original;
   }
+}
+
+/** The library has these for the text of an error. */
+const TEMPORARY = "/tmp/tmpfile_";
+
+/** Calls `action`, in which no file is opened: a data set can say that its data lie in another, or in its own once more. */
+export function withoutOtherFiles<Result>(files: FileSystem, action: () => Result): Result {
+  const { open } = files;
+  const refuse: FileSystem["open"] = (path, ...rest) => {
+    if (path.startsWith(TEMPORARY)) return open.call(files, path, ...rest);
+    throw new UserError(`it takes data from the file ${show(path)}: external storage is not followed.`);
+  };
+  return substituting(files, "open", refuse, action);
 }
 
 const PAGE_BYTES = 65_536;

@@ -4,7 +4,7 @@
  */
 import { UserError } from "../errors.ts";
 import { checkGlobalHeaps } from "./hdf5-global-heap.ts";
-import { damaged, type Hdf5Module, isolated, loadHdf5, withBoundedMemory } from "./hdf5-library.ts";
+import { damaged, type Hdf5Module, isolated, loadHdf5, withBoundedMemory, withoutOtherFiles } from "./hdf5-library.ts";
 
 type Metadata = ReturnType<Hdf5Module["get_dataset_metadata"]>;
 
@@ -23,7 +23,8 @@ export async function readHdf5<Result>(bytes: Uint8Array, use: (root: GroupReade
         const file = new library.File(path, "r");
         try {
           checkGlobalHeaps(bytes);
-          return use(new GroupReader(new OpenFile(library.module, file.file_id, bytes.length), "/"));
+          const open = new OpenFile(library.module, file.file_id, bytes.length);
+          return withoutOtherFiles(library.FS, () => use(new GroupReader(open, "/")));
         } finally {
           file.close();
         }
