@@ -162,6 +162,19 @@ test("Keras 2 calls a depthwise kernel otherwise", async () => {
   expect(toSavedModel(loaded)).toEqual(toSavedModel(small));
 });
 
+/** Arrays as Keras 3's own formats have them: with numbers in place of names. */
+const inNumbers = (weights: readonly NamedTensor[]) =>
+  weights.map((tensor, i) => ({ ...tensor, name: `optimizer/vars/${i + 1}` }));
+
+test("an optimizer's state may be from before a layer was frozen", () => {
+  const frozen = load(({ modelConfig, optimizer }) => ({
+    modelConfig: put(modelConfig, ["config", "layers", 3, "config", "trainable"], false),
+    optimizer: { iterations: 3, weights: inNumbers(optimizer!.weights) },
+  }))();
+  const expected = toSavedModel(model).optimizer!.weights.filter(({ name }) => !name.includes("conv2d_1"));
+  expect(toSavedModel(frozen).optimizer!.weights).toEqual(expected);
+});
+
 test("the learning rate comes back as it was given, and as the file has it where that differs", () => {
   expect(load(() => ({}))().optimizer!.learningRate).toBe(0.01);
   const changed = load(({ optimizer }) => {
@@ -234,7 +247,12 @@ describe("refused, by name:", () => {
     [
       "a slot that is missing",
       ({ optimizer }) => ({ optimizer: { iterations: 3, weights: optimizer!.weights.slice(0, -1) } }),
-      "the optimizer's state has no adam/sequential_dense_1_bias_velocity; load it with { compile: false }",
+      "the optimizer's state has no adam/sequential_dense_1_bias_velocity; load it with { optimizerState: false }",
+    ],
+    [
+      "a state of too few arrays",
+      ({ optimizer }) => ({ optimizer: { iterations: 3, weights: inNumbers(optimizer!.weights).slice(0, -1) } }),
+      "the optimizer's state has 15 arrays, the model's weights need 16; load it with { optimizerState: false }",
     ],
   ])("%s", (_, edit, message) => {
     expect(load(edit)).toThrow(UserError);
