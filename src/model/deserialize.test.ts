@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { compiledNet, images } from "../../test/helpers/models.ts";
-import { sizeOf } from "../array.ts";
+import { NDArray, sizeOf } from "../array.ts";
 import { UserError } from "../errors.ts";
 import type { NamedTensor, SavedModel } from "../formats/saved-model.ts";
-import { dense, depthwiseConv2d, flatten, input } from "../layers/index.ts";
+import { activation, dense, depthwiseConv2d, flatten, input } from "../layers/index.ts";
 import { sgd } from "../optimizers/index.ts";
 import { fromSavedModel } from "./deserialize.ts";
 import { Sequential } from "./sequential.ts";
@@ -175,6 +175,30 @@ test("an optimizer's state may be from before a layer was frozen", () => {
   expect(toSavedModel(frozen).optimizer!.weights).toEqual(expected);
 });
 
+test("Keras 2's hard_sigmoid is another than Keras 3's", async () => {
+  const net = new Sequential([
+    input({ shape: [1] }),
+    dense({ units: 1, activation: "hard_sigmoid", kernelInitializer: "ones", name: "first" }),
+    activation({ activation: "hard_sigmoid", name: "second" }),
+  ]);
+  const values = [-9, -2.75, -1, 0, 0.5, 2.25, 2.75, 9];
+  const numbers = new NDArray(Float32Array.from(values), [values.length, 1]);
+  const hardSigmoid = (slope: number) => (x: number) => Math.min(1, Math.max(0, slope * x + 0.5));
+  const outputs = async (kerasVersion: string) => {
+    const loaded = fromSavedModel({ ...toSavedModel(net), kerasVersion }, "a.h5");
+    const again = fromSavedModel(toSavedModel(loaded), "a.h5");
+    expect(await again.predict(numbers)).toEqual(await loaded.predict(numbers));
+    return (await loaded.predict(numbers)).data;
+  };
+  for (const [version, slope] of [
+    ["2.15.0", 1 / 5],
+    ["3.0.5", 1 / 6],
+  ] as const) {
+    const found = await outputs(version);
+    for (const [i, x] of values.entries()) expect(found[i]).toBeCloseTo(hardSigmoid(slope)(hardSigmoid(slope)(x)), 6);
+  }
+});
+
 test("the learning rate comes back as it was given, and as the file has it where that differs", () => {
   expect(load(() => ({}))().optimizer!.learningRate).toBe(0.01);
   const changed = load(({ optimizer }) => {
@@ -236,6 +260,12 @@ describe("refused, by name:", () => {
     ],
     ["another axis", inTraining(["loss"], entropy({ axis: 1 })), "axis 1 is not supported"],
     ["weights of losses", inTraining(["loss_weights"], [2]), "loss_weights [2] is not supported"],
+    [
+      "weighted metrics",
+      inTraining(["weighted_metrics"], ["accuracy"]),
+      'weighted_metrics ["accuracy"] is not supported',
+    ],
+    ["what a layer refuses", inModel(layer(5, "config", "units"), 0), 'a.h5: layer "dense": dense: units must be a'],
     [
       "an unknown metric",
       inTraining(["metrics"], [{ class_name: "AUC", config: { name: "auc" } }]),
