@@ -171,8 +171,12 @@ class Run {
   }
 
   async toEnd(): Promise<History> {
-    const { callbacks, signal, model, epochs } = this.#plan;
-    for (const callback of callbacks) callback.setModel?.(model);
+    const { callbacks, signal, model, epochs, validation } = this.#plan;
+    const validationFreq = validation && this.#plan.validationFreq;
+    for (const callback of callbacks) {
+      callback.setModel?.(model);
+      callback.setParams?.({ epochs, validationFreq });
+    }
     await this.#tellBegin();
     try {
       // An epoch that has begun is ended, as it would have been.
