@@ -221,7 +221,28 @@ describe("data", () => {
     expect(await model.evaluate(batches())).toEqual(await model.evaluate(x, y, { batchSize: 8 }));
   });
 
+  test("batches validate as arrays do, at each validation from the first on", async () => {
+    const options = { epochs: 2, seed: 1, batchSize: 8 };
+    const expected = await losses((model) => model.fit(x, y, { ...options, validationData: [x, y] }));
+    for (const validationData of [
+      batches(),
+      {
+        [Symbol.asyncIterator]: async function* () {
+          yield* batches();
+        },
+      },
+    ]) {
+      expect(await losses((model) => model.fit(x, y, { ...options, validationData }))).toEqual(expected);
+    }
+  });
+
   test("batches that end too early, or are none, are named", async () => {
+    const none = "there are no batches; an iterator that has ended gives none again, an array does.";
+    await expect(small().evaluate([])).rejects.toThrow(`evaluate: ${none}`);
+    const spent = small().fit(x, y, { epochs: 2, validationData: batches().values() });
+    await expect(spent).rejects.toThrow(`fit: validationData: ${none}`);
+    const bad = small().fit(x, y, { validationData: [[x]] as never });
+    await expect(bad).rejects.toThrow("fit: validationData: a batch must be [x, y] or [x, y, sampleWeight], got");
     const once = (function* () {
       yield* batches();
     })();
