@@ -239,7 +239,7 @@ describe("refused, by name:", () => {
       inModel(layer(2, "class_name"), { toString: 1 }),
       'is a {"toString":1}, which is not',
     ],
-    ["groups", inModel(layer(1, "config", "groups"), 2), 'Conv2D "conv2d": groups 2 is not supported'],
+    ["groups", inModel(layer(1, "config", "groups"), 2), 'a.h5: layer "conv2d": Conv2D "conv2d": groups 2 is not'],
     [
       "a regularizer",
       inModel(layer(5, "config", "kernel_regularizer"), "orthogonal"),
@@ -321,6 +321,23 @@ test("Keras 2's forms: no input layer, metrics in a list for each output, the op
   expect(loaded.inputShape).toEqual([6, 6, 1]);
   expect(loaded.compiled!.metrics.map(({ name }) => name)).toEqual(["accuracy"]);
   expect(loaded.getWeights()).toEqual(model.getWeights());
+});
+
+test("a loss and metrics may be given for the one output, in a list or by its name, and metrics as functions", () => {
+  const asFunction = { module: "builtins", class_name: "function", config: "categorical_accuracy" };
+  for (const [metrics, names] of [
+    [[["accuracy", asFunction]], ["accuracy", "categorical_accuracy"]],
+    [{ dense_1: "accuracy" }, ["accuracy"]],
+    [{ dense_1: ["accuracy", asFunction] }, ["accuracy", "categorical_accuracy"]],
+    [null, []],
+  ] as const) {
+    const { compiled } = load(inTraining(["metrics"], metrics))();
+    expect(compiled!.metrics.map(({ name }) => name)).toEqual(names);
+  }
+  for (const loss of [["mse"], { dense_1: "mse" }, "mse"]) {
+    expect(load(inTraining(["loss"], loss))().compiled!.loss.name).toBe("mean_squared_error");
+  }
+  expect(load(inTraining(["loss"], ["mse", "mse"]))).toThrow('loss ["mse","mse"] is unknown');
 });
 
 /** All places in a JSON document. */

@@ -58,11 +58,11 @@ function toLayer(entry: unknown, where: string): Layer {
       `${where}: layer ${show(name)} is a ${plain(className)}, which is not supported; known are ${known}.`,
     );
   }
-  const options = type.optionsOf(config);
-  const given = Object.entries({ ...options, name, trainable }).filter(
-    ([, value]) => (value ?? undefined) !== undefined,
-  );
   try {
+    const options = type.optionsOf(config);
+    const given = Object.entries({ ...options, name, trainable }).filter(
+      ([, value]) => (value ?? undefined) !== undefined,
+    );
     return type(Object.fromEntries(given));
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
@@ -103,10 +103,13 @@ function compileFrom(model: Sequential, config: Config, where: string): void {
         throw new UserError(`compile: ${name} ${show(found)} is not supported.`);
       }
     }
-    // Keras 2 has a list for each output.
-    const names = Array.isArray(metrics) ? metrics.flat(2).map(savedMetric) : [];
+    const names = perOutput(metrics)
+      .filter((metric) => (metric ?? undefined) !== undefined)
+      .map(savedMetric);
+    const [only, ...others] = perOutput(loss);
     // Keras 3 forgets the optimizer's config once it has saved a legacy file; what it writes then, it loads with its default.
-    model.compile({ loss: toLoss(loss), optimizer: toOptimizer(optimizer ?? "rmsprop"), metrics: names });
+    const option = toLoss(others.length > 0 ? loss : only);
+    model.compile({ loss: option, optimizer: toOptimizer(optimizer ?? "rmsprop"), metrics: names });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const message = `${where}: ${error.message} Load it with { compile: false } to do without the training configuration.`;
@@ -114,8 +117,15 @@ function compileFrom(model: Sequential, config: Config, where: string): void {
   }
 }
 
+/** What is given for each output: alone, in lists, or by the outputs' names. */
+function perOutput(given: unknown): unknown[] {
+  if (Array.isArray(given)) return given.flat(2);
+  return isConfig(given) && !("class_name" in given) ? Object.values(given).flat(2) : [given];
+}
+
 /** Keras 2 writes every metric as an object, Keras 3 as the user gave it: "accuracy" then was chosen by the loss. */
 function savedMetric(metric: unknown): string | Metric {
+  if (isConfig(metric) && metric.class_name === "function") return metric.config as string;
   if (!isConfig(metric) || metric.class_name !== "MeanMetricWrapper") return metric as string | Metric;
   const { name } = isConfig(metric.config) ? metric.config : {};
   if (typeof name !== "string") throw new UserError(`compile: the saved metric ${show(metric)} is not supported.`);
