@@ -175,6 +175,13 @@ test("an optimizer's state may be from before a layer was frozen", () => {
   expect(toSavedModel(frozen).optimizer!.weights).toEqual(expected);
 });
 
+test("an optimizer without state needs none of a file's", async () => {
+  const plain = toSavedModel(await trained(sgd({ learningRate: 0.1 })));
+  const weights = inNumbers(toSavedModel(await trained(sgd({ learningRate: 0.1, momentum: 0.9 }))).optimizer!.weights);
+  const loaded = fromSavedModel({ ...plain, optimizer: { iterations: 3, weights } }, "a.keras");
+  expect(toSavedModel(loaded)).toEqual(plain);
+});
+
 test("Keras 2's hard_sigmoid is another than Keras 3's", async () => {
   const net = new Sequential([
     input({ shape: [1] }),

@@ -83,9 +83,10 @@ function numberedSlots({ placed, compiled }: ModelState, count: number, where: s
   const trained = slots.values();
   const withFrozen = isTrained.map((trains) => (trains ? trained.next().value! : []));
   const orders = [slots, withFrozen].map((slots) => slotsInKerasOrder({ optimizer, slots }));
-  const order = orders.find(({ length }) => length === count);
-  if (order) return order;
   const expected = orders[0]!.length;
+  // Keras 2 also saves the momentum of an SGD that has none.
+  const order = expected === 0 ? [] : orders.find(({ length }) => length === count);
+  if (order) return order;
   throw new UserError(
     `${where}: the optimizer's state has ${count} arrays, the model's weights need ${expected}; ${WITHOUT_STATE}`,
   );
