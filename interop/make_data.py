@@ -12,6 +12,7 @@ import tarfile
 
 from quiet_keras import keras
 
+import h5py
 import numpy as np
 import tensorflow as tf
 from keras.src.datasets.cifar import load_batch
@@ -121,9 +122,27 @@ def write_images():
         json.dump(expected, file)
 
 
+def write_outside():
+    """Models whose one weight says that its data lie elsewhere: what HDF5 can do and h5wasm has no way to write."""
+    for name in ["external", "virtual"]:
+        with h5py.File(path(f"{name}.h5"), "w") as file:
+            file.attrs["model_config"] = "{}"
+            weights = file.create_group("model_weights")
+            weights.attrs["layer_names"] = [b"dense"]
+            dense = weights.create_group("dense")
+            dense.attrs["weight_names"] = [b"kernel"]
+            if name == "external":
+                dense.create_dataset("kernel", (4,), "<f4", external=[("/file.h5", 0, 16)])
+            else:
+                layout = h5py.VirtualLayout((4,), "<f4")
+                layout[:] = h5py.VirtualSource("/file.h5", "kernel", (4,))
+                dense.create_virtual_dataset("kernel", layout)
+
+
 if __name__ == "__main__":
     os.makedirs(FOLDER, exist_ok=True)
     write_arrays()
     write_cifar()
     write_images()
+    write_outside()
     sys.exit(0)

@@ -13,14 +13,13 @@ export type { Layer, LayerOptions, LayerType } from "./layers/layer.ts";
 export type { PaddingName } from "./layers/padding.ts";
 export * as losses from "./losses.ts";
 export * as metrics from "./metrics.ts";
-export type { Batches } from "./model/batches.ts";
-export type { Callback, History, Logs, ResumedAt, TrainedModel } from "./model/callbacks.ts";
+export type { Batches, Dataset } from "./model/batches.ts";
+export type { Callback, History, Logs, ResumedAt, RunParameters, TrainedModel } from "./model/callbacks.ts";
 export type { InputGradientsOptions, LayerOutputsOptions } from "./model/inspect.ts";
 export { loadModel } from "./model/load.ts";
 export type { ModelLayer } from "./model/model-layer.ts";
 export type {
   CompileOptions,
-  Dataset,
   EvaluateOptions,
   FitOptions,
   LoadOptions,

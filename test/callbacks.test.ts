@@ -125,9 +125,35 @@ describe("in training", () => {
 
   test("a checkpoint after so many steps", async () => {
     const place = folder();
-    const callback = callbacks.modelCheckpoint({ filepath: join(place, "{epoch}.h5"), saveFreq: 7 });
+    const callback = callbacks.modelCheckpoint({ filepath: join(place, "{epoch}-{batch:02d}.h5"), saveFreq: 7 });
     await small().fit(x, y, { epochs: 3, batchSize: 4, callbacks: [callback] });
-    expect(readdirSync(place)).toEqual(["2.h5", "3.h5"]);
+    expect(readdirSync(place)).toEqual(["2-02.h5", "3-04.h5"]);
+  });
+
+  test("epochs without a validation are not watched", async () => {
+    const place = folder();
+    const filename = join(place, "log.csv");
+    const every = { validationSplit: 0.5, validationFreq: 2, epochs: 9, shuffle: false };
+    const { epoch, history } = await small().fit(x, y, {
+      ...every,
+      callbacks: [
+        callbacks.earlyStopping({ minDelta: 100, patience: 2 }),
+        callbacks.reduceLROnPlateau({ minDelta: 100, patience: 1, factor: 0.5 }),
+        callbacks.modelCheckpoint({ filepath: join(place, "{epoch}-{val_loss}.h5"), saveBestOnly: true }),
+        callbacks.csvLogger({ filename }),
+      ],
+    });
+    // Validated after epochs 2, 4 and 6; the first is the best.
+    expect(epoch.length).toBe(6);
+    expect(history.learning_rate!.map((rate) => rate / 0.1)).toEqual([1, 1, 1, 1, 0.5, 0.5]);
+    const saved = history.val_loss!.map((loss, i) => `${2 * i + 2}-${loss}.h5`);
+    expect(readdirSync(place).sort()).toEqual([...saved, "log.csv"].sort());
+    const rows = readFileSync(filename, "utf8").split("\n");
+    expect(rows[0]).toBe("epoch,learning_rate,loss,val_learning_rate,val_loss");
+    expect(rows[1]).toMatch(/^0,0\.1,[\d.]+,NA,NA$/);
+    expect(rows[2]).toMatch(/^1,0\.1,[\d.]+,NA,[\d.]+$/);
+    const never = small().fit(x, y, { validationFreq: 2, epochs: 2, callbacks: [callbacks.earlyStopping()] });
+    await expect(never).rejects.toThrow('there is no "val_loss" to monitor');
   });
 
   test("a loss that is not a number ends training quietly where that is asked for", async () => {
@@ -195,7 +221,28 @@ describe("data", () => {
     expect(await model.evaluate(batches())).toEqual(await model.evaluate(x, y, { batchSize: 8 }));
   });
 
+  test("batches validate as arrays do, at each validation from the first on", async () => {
+    const options = { epochs: 2, seed: 1, batchSize: 8 };
+    const expected = await losses((model) => model.fit(x, y, { ...options, validationData: [x, y] }));
+    for (const validationData of [
+      batches(),
+      {
+        [Symbol.asyncIterator]: async function* () {
+          yield* batches();
+        },
+      },
+    ]) {
+      expect(await losses((model) => model.fit(x, y, { ...options, validationData }))).toEqual(expected);
+    }
+  });
+
   test("batches that end too early, or are none, are named", async () => {
+    const none = "there are no batches; an iterator that has ended gives none again, an array does.";
+    await expect(small().evaluate([])).rejects.toThrow(`evaluate: ${none}`);
+    const spent = small().fit(x, y, { epochs: 2, validationData: batches().values() });
+    await expect(spent).rejects.toThrow(`fit: validationData: ${none}`);
+    const bad = small().fit(x, y, { validationData: [[x]] as never });
+    await expect(bad).rejects.toThrow("fit: validationData: a batch must be [x, y] or [x, y, sampleWeight], got");
     const once = (function* () {
       yield* batches();
     })();
@@ -213,5 +260,5 @@ test("a log is begun anew", async () => {
   const filename = join(folder(), "log.csv");
   writeFileSync(filename, "something else\n");
   await small().fit(x, y, { callbacks: [callbacks.csvLogger({ filename })] });
-  expect(readFileSync(filename, "utf8")).toMatch(/^epoch,loss\n0,/);
+  expect(readFileSync(filename, "utf8")).toMatch(/^epoch,loss,val_loss\n0,[\d.]+,NA\n$/);
 });

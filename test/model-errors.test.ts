@@ -251,9 +251,9 @@ describe("data that does not fit", () => {
         compiledNet()
           .fit(x, y, { validationData: [x] as never })
           .catch((error: Error) => {
-            throw new UserError(error.message.slice(0, 72), { cause: error });
+            throw new UserError(error.message.slice(0, 92), { cause: error });
           }),
-      "fit: validationData must be a pair [x, y], or [x, y, sampleWeight], got ",
+      "fit: validationData must be a pair [x, y], or [x, y, sampleWeight], or batches of them, got ",
     ],
   ])("%s", async (_, run, message) => {
     expect(await messageOf(run)).toBe(message);
@@ -285,7 +285,7 @@ describe("options out of range", () => {
     [{ epoch: 3 }, 'fit: option "epoch" is unknown; did you mean epochs?'],
     [
       { validationData: { x, y } },
-      'fit: validationData must be a pair [x, y], or [x, y, sampleWeight], got {"x":NDArray of shape (6, 6, 6, 1)',
+      'fit: validationData must be a pair [x, y], or [x, y, sampleWeight], or batches of them, got {"x":NDArray of shape (6, 6, 6, 1)',
     ],
     [{ signal: {} }, "fit: signal must be an AbortSignal, got {}."],
   ])("fit refuses %j, and trains nothing", async (options, message) => {

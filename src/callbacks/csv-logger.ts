@@ -1,5 +1,5 @@
 import { badArgument, boolean, onlyKnown } from "../arguments.ts";
-import type { Callback } from "../model/callbacks.ts";
+import type { Callback, Logs } from "../model/callbacks.ts";
 import { appendText, fileSize, truncateFile } from "../runtime/files.ts";
 
 /** What `csvLogger` is told. */
@@ -47,7 +47,7 @@ export function csvLogger(options: CsvLoggerOptions): Callback {
     },
     async onEpochEnd(epoch, logs) {
       if (isFull) return;
-      columns ??= Object.keys(logs).sort();
+      columns ??= columnsOf(logs);
       const lines = [[epoch, ...columns.map((name) => logs[name] ?? "NA")]] as (string | number)[][];
       if (!hasHeader) lines.unshift(["epoch", ...columns]);
       hasHeader = true;
@@ -61,4 +61,10 @@ export function csvLogger(options: CsvLoggerOptions): Callback {
       }
     },
   };
+}
+
+/** As Keras has them: also those of validations, which later epochs may have. */
+function columnsOf(logs: Logs): string[] {
+  const names = Object.keys(logs).sort();
+  return names.some((name) => name.startsWith("val_")) ? names : [...names, ...names.map((name) => `val_${name}`)];
 }

@@ -40,6 +40,7 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
     setModel(given) {
       model = given;
     },
+    setParams: (parameters) => monitor.setParams(parameters),
     onTrainBegin() {
       best = undefined;
       bestWeights = undefined;
@@ -50,8 +51,8 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
       ({ best, bestWeights, waited } = state as { best?: number; bestWeights?: NDArray[]; waited: number });
     },
     onEpochEnd(epoch, logs) {
-      const value = monitor.valueIn(logs);
-      if (epoch < startFromEpoch) return;
+      const value = monitor.valueIn(epoch, logs);
+      if (value === undefined || epoch < startFromEpoch) return;
       waited++;
       if (monitor.isBetter(value, best)) {
         best = value;

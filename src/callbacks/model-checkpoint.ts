@@ -6,7 +6,7 @@ import { Monitor, type MonitorOptions } from "./monitor.ts";
 
 /** What `modelCheckpoint` is told. */
 export interface ModelCheckpointOptions extends MonitorOptions {
-  /** Where to save. `{epoch}`, from 1, and `{name}` of a value in the logs are filled in: `{epoch:02d}-{val_loss:.2f}`. */
+  /** Where to save. `{epoch}` and, with a number as `saveFreq`, `{batch}`, from 1, and `{name}` of a value in the logs are filled in: `{epoch:02d}-{val_loss:.2f}`. */
   readonly filepath: string;
   /** Save only where the value that is watched is the best so far; default false. */
   readonly saveBestOnly?: boolean;
@@ -42,11 +42,11 @@ export function modelCheckpoint(options: ModelCheckpointOptions): Callback {
   let best = threshold;
   let epochNow = 0;
   let steps = 0;
-  async function save(epoch: number, logs: Logs): Promise<void> {
-    const value = monitor?.valueIn(logs);
-    if (value !== undefined && !monitor!.isBetter(value, best)) return;
+  async function save(epoch: number, logs: Logs, values: Logs = {}): Promise<void> {
+    const value = monitor?.valueIn(epoch, logs);
+    if (monitor && (value === undefined || !monitor.isBetter(value, best))) return;
     best = value;
-    const path = fillIn(where, filepath, { epoch: epoch + 1, ...logs });
+    const path = fillIn(where, filepath, { epoch: epoch + 1, ...values, ...logs });
     await makeFolder(folderOf(path));
     if (weightsOnly) await model.saveWeights(path);
     else await model.save(path);
@@ -55,6 +55,7 @@ export function modelCheckpoint(options: ModelCheckpointOptions): Callback {
     setModel(given) {
       model = given;
     },
+    setParams: (parameters) => monitor?.setParams(parameters),
     getState: () => ({ best, steps }),
     onTrainResume(state, at) {
       ({ best, steps } = state as { best?: number; steps: number });
@@ -63,9 +64,9 @@ export function modelCheckpoint(options: ModelCheckpointOptions): Callback {
     onEpochBegin(epoch) {
       epochNow = epoch;
     },
-    async onBatchEnd(_, logs) {
+    async onBatchEnd(batch, logs) {
       steps++;
-      if (saveFreq !== "epoch" && steps % saveFreq === 0) await save(epochNow, logs);
+      if (saveFreq !== "epoch" && steps % saveFreq === 0) await save(epochNow, logs, { batch: batch + 1 });
     },
     async onEpochEnd(epoch, logs) {
       if (saveFreq === "epoch") await save(epoch, logs);

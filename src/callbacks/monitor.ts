@@ -1,7 +1,7 @@
 /** What callbacks that watch a value share: which value, and whether it got better. */
 import { badArgument, numberIn, oneOf } from "../arguments.ts";
 import { UserError } from "../errors.ts";
-import type { Logs } from "../model/callbacks.ts";
+import type { Logs, RunParameters } from "../model/callbacks.ts";
 
 /** Whether smaller or larger values are better; "auto" tells by the name. */
 export type MonitorMode = "auto" | "min" | "max";
@@ -23,6 +23,7 @@ export class Monitor {
   /** 1 where more is better, else -1. */
   readonly #sign: 1 | -1;
   readonly #minDelta: number;
+  #validationFreq: number | undefined;
 
   /** @throws UserError for a name that does not tell its direction, where no mode does. */
   constructor(where: string, { monitor = "val_loss", mode = "auto" }: MonitorOptions, minDelta: unknown = 0) {
@@ -38,10 +39,21 @@ export class Monitor {
     this.#minDelta = numberIn(where, "minDelta", minDelta, { min: 0, expected: "a number of at least 0" });
   }
 
-  /** @throws UserError where the logs do not have it. */
-  valueIn(logs: Logs): number {
+  /** What a callback is told of a run. */
+  setParams({ validationFreq }: RunParameters): void {
+    this.#validationFreq = validationFreq;
+  }
+
+  /**
+   * Undefined in an epoch without validation, where others have one.
+   *
+   * @throws UserError where the logs do not have it.
+   */
+  valueIn(epoch: number, logs: Logs): number | undefined {
     const value = logs[this.#name];
     if (value !== undefined) return value;
+    const isLeftOut = this.#validationFreq !== undefined && (epoch + 1) % this.#validationFreq !== 0;
+    if (isLeftOut && this.#name.startsWith("val_")) return undefined;
     const names = Object.keys(logs).join(", ");
     const hint = this.#name.startsWith("val_") ? "; pass validationData or validationSplit" : "";
     throw new UserError(`${this.#where}: there is no "${this.#name}" to monitor, but ${names}${hint}.`);

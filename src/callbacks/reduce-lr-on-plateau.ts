@@ -39,6 +39,7 @@ export function reduceLROnPlateau(options: ReduceLROnPlateauOptions = {}): Callb
     setModel(given) {
       model = given;
     },
+    setParams: (parameters) => monitor.setParams(parameters),
     onTrainBegin() {
       best = undefined;
       waited = 0;
@@ -48,11 +49,12 @@ export function reduceLROnPlateau(options: ReduceLROnPlateauOptions = {}): Callb
     onTrainResume(state) {
       ({ best, waited, cooling } = state as { best?: number; waited: number; cooling: number });
     },
-    onEpochEnd(_, logs) {
+    onEpochEnd(epoch, logs) {
       const { optimizer } = model;
-      const value = monitor.valueIn(logs);
+      const value = monitor.valueIn(epoch, logs);
       const rate = optimizer!.learningRate;
       logs.learning_rate = rate;
+      if (value === undefined) return;
       if (cooling > 0) {
         cooling--;
         waited = 0;

@@ -295,6 +295,13 @@ describe("readKerasH5 refuses", () => {
     expect(await failure(external)).toContain("/model_weights/dense/kernel is a link to another file");
   });
 
+  it("data in other files, or in the same one by another way", async () => {
+    const golden = (name: string) => readFileSync(new URL(`../../test/golden/data/${name}.h5`, import.meta.url));
+    expect(await failure(golden("external"))).toContain('"kernel" takes its data from other files');
+    expect(await failure(golden("virtual"))).toContain('"kernel" takes its data from other files');
+    expect(await readKerasH5(whole)).toEqual(model);
+  });
+
   it("filters, by name", async () => {
     const data = new Float32Array(64);
     const compressed = withWeight((group) =>

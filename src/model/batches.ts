@@ -4,7 +4,6 @@ import { NDArray } from "../array.ts";
 import { UserError } from "../errors.ts";
 import { permutation } from "../random.ts";
 import type { Batch, Samples } from "./data.ts";
-import type { Dataset } from "./options.ts";
 
 /** One step's part of some samples. */
 export interface Step {
@@ -31,8 +30,21 @@ export interface Place {
   readonly seed?: number;
 }
 
+/** Inputs and targets and, where samples do not all count the same, what each sample's loss is multiplied by. */
+export type Dataset = readonly [x: NDArray, y: NDArray, sampleWeight?: NDArray];
+
+/** Whether validation data are neither a pair nor batches; an array of a single NDArray is no batch. */
+export function isNoDataset(value: unknown): boolean {
+  return !isDataset(value) && !isBatches(value, Array.isArray(value) ? value[0] : undefined);
+}
+
 /** Batches that are made while they are used. */
 export type Batches = Iterable<Dataset> | AsyncIterable<Dataset>;
+
+/** Whether an argument is [x, y] or [x, y, sampleWeight]; what they are is checked later. */
+export function isDataset(value: unknown): value is Dataset {
+  return Array.isArray(value) && [2, 3].includes(value.length) && !Array.isArray(value[0]);
+}
 
 /** Whether an argument stands for batches; what follows it is then no array of targets. */
 export function isBatches(value: unknown, next: unknown): value is Batches {

@@ -60,6 +60,14 @@ export interface ResumedAt {
   readonly begun: boolean;
 }
 
+/** What callbacks may have to know of a run. */
+export interface RunParameters {
+  /** The epoch that it stops before. */
+  readonly epochs: number;
+  /** Epochs from validation to validation; undefined where there are none. */
+  readonly validationFreq: number | undefined;
+}
+
 /** What training tells on its way; each is awaited before training goes on. */
 export interface Callback {
   /** Set by `backupAndRestore`. @internal */
@@ -79,6 +87,8 @@ export interface Callback {
   readonly toleratesNaN?: boolean;
   /** Called before training begins. */
   setModel?(model: TrainedModel): void;
+  /** Called after `setModel`. */
+  setParams?(parameters: RunParameters): void;
   /** Called before the first epoch. */
   onTrainBegin?(): void | Promise<void>;
   /** Called once training has ended, unless by an error. */

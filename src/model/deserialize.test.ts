@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { compiledNet, images } from "../../test/helpers/models.ts";
-import { sizeOf } from "../array.ts";
+import { NDArray, sizeOf } from "../array.ts";
 import { UserError } from "../errors.ts";
 import type { NamedTensor, SavedModel } from "../formats/saved-model.ts";
-import { dense, depthwiseConv2d, flatten, input } from "../layers/index.ts";
+import { activation, dense, depthwiseConv2d, flatten, input } from "../layers/index.ts";
 import { sgd } from "../optimizers/index.ts";
 import { fromSavedModel } from "./deserialize.ts";
 import { Sequential } from "./sequential.ts";
@@ -162,6 +162,50 @@ test("Keras 2 calls a depthwise kernel otherwise", async () => {
   expect(toSavedModel(loaded)).toEqual(toSavedModel(small));
 });
 
+/** Arrays as Keras 3's own formats have them: with numbers in place of names. */
+const inNumbers = (weights: readonly NamedTensor[]) =>
+  weights.map((tensor, i) => ({ ...tensor, name: `optimizer/vars/${i + 1}` }));
+
+test("an optimizer's state may be from before a layer was frozen", () => {
+  const frozen = load(({ modelConfig, optimizer }) => ({
+    modelConfig: put(modelConfig, ["config", "layers", 3, "config", "trainable"], false),
+    optimizer: { iterations: 3, weights: inNumbers(optimizer!.weights) },
+  }))();
+  const expected = toSavedModel(model).optimizer!.weights.filter(({ name }) => !name.includes("conv2d_1"));
+  expect(toSavedModel(frozen).optimizer!.weights).toEqual(expected);
+});
+
+test("an optimizer without state needs none of a file's", async () => {
+  const plain = toSavedModel(await trained(sgd({ learningRate: 0.1 })));
+  const weights = inNumbers(toSavedModel(await trained(sgd({ learningRate: 0.1, momentum: 0.9 }))).optimizer!.weights);
+  const loaded = fromSavedModel({ ...plain, optimizer: { iterations: 3, weights } }, "a.keras");
+  expect(toSavedModel(loaded)).toEqual(plain);
+});
+
+test("Keras 2's hard_sigmoid is another than Keras 3's", async () => {
+  const net = new Sequential([
+    input({ shape: [1] }),
+    dense({ units: 1, activation: "hard_sigmoid", kernelInitializer: "ones", name: "first" }),
+    activation({ activation: "hard_sigmoid", name: "second" }),
+  ]);
+  const values = [-9, -2.75, -1, 0, 0.5, 2.25, 2.75, 9];
+  const numbers = new NDArray(Float32Array.from(values), [values.length, 1]);
+  const hardSigmoid = (slope: number) => (x: number) => Math.min(1, Math.max(0, slope * x + 0.5));
+  const outputs = async (kerasVersion: string) => {
+    const loaded = fromSavedModel({ ...toSavedModel(net), kerasVersion }, "a.h5");
+    const again = fromSavedModel(toSavedModel(loaded), "a.h5");
+    expect(await again.predict(numbers)).toEqual(await loaded.predict(numbers));
+    return (await loaded.predict(numbers)).data;
+  };
+  for (const [version, slope] of [
+    ["2.15.0", 1 / 5],
+    ["3.0.5", 1 / 6],
+  ] as const) {
+    const found = await outputs(version);
+    for (const [i, x] of values.entries()) expect(found[i]).toBeCloseTo(hardSigmoid(slope)(hardSigmoid(slope)(x)), 6);
+  }
+});
+
 test("the learning rate comes back as it was given, and as the file has it where that differs", () => {
   expect(load(() => ({}))().optimizer!.learningRate).toBe(0.01);
   const changed = load(({ optimizer }) => {
@@ -202,7 +246,7 @@ describe("refused, by name:", () => {
       inModel(layer(2, "class_name"), { toString: 1 }),
       'is a {"toString":1}, which is not',
     ],
-    ["groups", inModel(layer(1, "config", "groups"), 2), 'Conv2D "conv2d": groups 2 is not supported'],
+    ["groups", inModel(layer(1, "config", "groups"), 2), 'a.h5: layer "conv2d": Conv2D "conv2d": groups 2 is not'],
     [
       "a regularizer",
       inModel(layer(5, "config", "kernel_regularizer"), "orthogonal"),
@@ -224,6 +268,12 @@ describe("refused, by name:", () => {
     ["another axis", inTraining(["loss"], entropy({ axis: 1 })), "axis 1 is not supported"],
     ["weights of losses", inTraining(["loss_weights"], [2]), "loss_weights [2] is not supported"],
     [
+      "weighted metrics",
+      inTraining(["weighted_metrics"], ["accuracy"]),
+      'weighted_metrics ["accuracy"] is not supported',
+    ],
+    ["what a layer refuses", inModel(layer(5, "config", "units"), 0), 'a.h5: layer "dense": dense: units must be a'],
+    [
       "an unknown metric",
       inTraining(["metrics"], [{ class_name: "AUC", config: { name: "auc" } }]),
       'metric {"class_name":"AUC","config":{"name":"auc"}} is unknown',
@@ -234,7 +284,12 @@ describe("refused, by name:", () => {
     [
       "a slot that is missing",
       ({ optimizer }) => ({ optimizer: { iterations: 3, weights: optimizer!.weights.slice(0, -1) } }),
-      "the optimizer's state has no adam/sequential_dense_1_bias_velocity; load it with { compile: false }",
+      "the optimizer's state has no adam/sequential_dense_1_bias_velocity; load it with { optimizerState: false }",
+    ],
+    [
+      "a state of too few arrays",
+      ({ optimizer }) => ({ optimizer: { iterations: 3, weights: inNumbers(optimizer!.weights).slice(0, -1) } }),
+      "the optimizer's state has 15 arrays, the model's weights need 16; load it with { optimizerState: false }",
     ],
   ])("%s", (_, edit, message) => {
     expect(load(edit)).toThrow(UserError);
@@ -273,6 +328,23 @@ test("Keras 2's forms: no input layer, metrics in a list for each output, the op
   expect(loaded.inputShape).toEqual([6, 6, 1]);
   expect(loaded.compiled!.metrics.map(({ name }) => name)).toEqual(["accuracy"]);
   expect(loaded.getWeights()).toEqual(model.getWeights());
+});
+
+test("a loss and metrics may be given for the one output, in a list or by its name, and metrics as functions", () => {
+  const asFunction = { module: "builtins", class_name: "function", config: "categorical_accuracy" };
+  for (const [metrics, names] of [
+    [[["accuracy", asFunction]], ["accuracy", "categorical_accuracy"]],
+    [{ dense_1: "accuracy" }, ["accuracy"]],
+    [{ dense_1: ["accuracy", asFunction] }, ["accuracy", "categorical_accuracy"]],
+    [null, []],
+  ] as const) {
+    const { compiled } = load(inTraining(["metrics"], metrics))();
+    expect(compiled!.metrics.map(({ name }) => name)).toEqual(names);
+  }
+  for (const loss of [["mse"], { dense_1: "mse" }, "mse"]) {
+    expect(load(inTraining(["loss"], loss))().compiled!.loss.name).toBe("mean_squared_error");
+  }
+  expect(load(inTraining(["loss"], ["mse", "mse"]))).toThrow('loss ["mse","mse"] is unknown');
 });
 
 /** All places in a JSON document. */

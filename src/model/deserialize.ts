@@ -32,7 +32,8 @@ export function fromSavedModel(saved: SavedModel, where: string, options: LoadOp
   refuseUnsupported("Sequential", config.config, {});
   const { name, layers: configs } = config.config;
   if (!Array.isArray(configs)) throw new UserError(`${where}: the model's config has no list of layers.`);
-  const made = configs.map((entry) => toLayer(entry, where));
+  const current = /^[12]\./.test(saved.kerasVersion ?? "") ? configs.flatMap(fromKeras2) : configs;
+  const made = current.map((entry) => toLayer(entry, where));
   const model = new Sequential(withInput(made, configs), {
     ...(typeof name === "string" && { name }),
     ...(seed !== undefined && { seed }),
@@ -57,11 +58,30 @@ function toLayer(entry: unknown, where: string): Layer {
       `${where}: layer ${show(name)} is a ${plain(className)}, which is not supported; known are ${known}.`,
     );
   }
-  const options = type.optionsOf(config);
-  const given = Object.entries({ ...options, name, trainable }).filter(
-    ([, value]) => (value ?? undefined) !== undefined,
-  );
-  return type(Object.fromEntries(given));
+  try {
+    const options = type.optionsOf(config);
+    const given = Object.entries({ ...options, name, trainable }).filter(
+      ([, value]) => (value ?? undefined) !== undefined,
+    );
+    return type(Object.fromEntries(given));
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`${where}: layer ${show(name)}: ${error.message}`, { cause: error });
+  }
+}
+
+/**
+ * A layer of Keras 2 as layers of Keras 3. The one activation that changed its meaning is hard_sigmoid: it was x/5 + 1/2
+ * between 0 and 1, and is x/6 + 1/2.
+ */
+function fromKeras2(entry: unknown): unknown[] {
+  if (!isConfig(entry) || !isConfig(entry.config) || entry.config.activation !== "hard_sigmoid") return [entry];
+  const { name } = entry.config;
+  const scale = { class_name: "Rescaling", config: { name: `${name}_scale`, scale: 6 / 5 } };
+  if (entry.class_name === "Activation") return [scale, entry];
+  const linear = { ...entry, config: { ...entry.config, activation: "linear" } };
+  const activation = { class_name: "Activation", config: { name: `${name}_activation`, activation: "hard_sigmoid" } };
+  return [linear, scale, activation];
 }
 
 /** A class name as it reads in messages, whatever the file has in its place. */
@@ -75,13 +95,21 @@ function withInput(made: readonly Layer[], configs: readonly unknown[]): readonl
 }
 
 function compileFrom(model: Sequential, config: Config, where: string): void {
-  const { loss, loss_weights: lossWeights, metrics, optimizer_config: optimizer } = config;
+  const { loss, metrics, optimizer_config: optimizer } = config;
   try {
-    if (lossWeights) throw new UserError(`compile: loss_weights ${show(lossWeights)} is not supported.`);
-    // Keras 2 has a list for each output.
-    const names = Array.isArray(metrics) ? metrics.flat(2).map(savedMetric) : [];
+    for (const name of ["loss_weights", "weighted_metrics"]) {
+      const found = config[name];
+      if (Array.isArray(found) ? found.flat(2).length > 0 : found) {
+        throw new UserError(`compile: ${name} ${show(found)} is not supported.`);
+      }
+    }
+    const names = perOutput(metrics)
+      .filter((metric) => (metric ?? undefined) !== undefined)
+      .map(savedMetric);
+    const [only, ...others] = perOutput(loss);
     // Keras 3 forgets the optimizer's config once it has saved a legacy file; what it writes then, it loads with its default.
-    model.compile({ loss: toLoss(loss), optimizer: toOptimizer(optimizer ?? "rmsprop"), metrics: names });
+    const option = toLoss(others.length > 0 ? loss : only);
+    model.compile({ loss: option, optimizer: toOptimizer(optimizer ?? "rmsprop"), metrics: names });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const message = `${where}: ${error.message} Load it with { compile: false } to do without the training configuration.`;
@@ -89,8 +117,15 @@ function compileFrom(model: Sequential, config: Config, where: string): void {
   }
 }
 
+/** What is given for each output: alone, in lists, or by the outputs' names. */
+function perOutput(given: unknown): unknown[] {
+  if (Array.isArray(given)) return given.flat(2);
+  return isConfig(given) && !("class_name" in given) ? Object.values(given).flat(2) : [given];
+}
+
 /** Keras 2 writes every metric as an object, Keras 3 as the user gave it: "accuracy" then was chosen by the loss. */
 function savedMetric(metric: unknown): string | Metric {
+  if (isConfig(metric) && metric.class_name === "function") return metric.config as string;
   if (!isConfig(metric) || metric.class_name !== "MeanMetricWrapper") return metric as string | Metric;
   const { name } = isConfig(metric.config) ? metric.config : {};
   if (typeof name !== "string") throw new UserError(`compile: the saved metric ${show(metric)} is not supported.`);

@@ -171,8 +171,12 @@ class Run {
   }
 
   async toEnd(): Promise<History> {
-    const { callbacks, signal, model, epochs } = this.#plan;
-    for (const callback of callbacks) callback.setModel?.(model);
+    const { callbacks, signal, model, epochs, validation } = this.#plan;
+    const validationFreq = validation && this.#plan.validationFreq;
+    for (const callback of callbacks) {
+      callback.setModel?.(model);
+      callback.setParams?.({ epochs, validationFreq });
+    }
     await this.#tellBegin();
     try {
       // An epoch that has begun is ended, as it would have been.
@@ -209,7 +213,8 @@ class Run {
     }
     const logs = await this.#trainEpoch();
     if (validation && (epoch + 1) % validationFreq === 0) {
-      Object.assign(logs, await evaluationLoop(this.#steps, validation(), { signal, prefix: "val_" }));
+      const options = { where: "fit: validationData", signal, prefix: "val_" };
+      Object.assign(logs, await evaluationLoop(this.#steps, validation(), options));
     }
     this.#plan.keepGoodState();
     for (const callback of callbacks) await callback.onEpochEnd?.(epoch, logs);
@@ -279,15 +284,16 @@ export function notANumber(what: string, value: number, hint = ""): UserError {
 }
 
 interface EvaluationOptions {
+  readonly where: string;
   readonly signal?: AbortSignal | undefined;
   readonly prefix?: string;
 }
 
-/** Means of the loss and the metrics over all samples. */
+/** Means of the loss and the metrics over all samples. @throws UserError where there are none. */
 export async function evaluationLoop(
   steps: Steps,
   source: AnySteps,
-  { signal, prefix = "" }: EvaluationOptions,
+  { where, signal, prefix = "" }: EvaluationOptions,
 ): Promise<Logs> {
   const means = new Means(steps.names);
   for await (const { samples, batch } of source) {
@@ -299,6 +305,9 @@ export async function evaluationLoop(
       means.add(session.view(steps.results) as Float32Array, batch.count);
     });
     await turn();
+  }
+  if (means.state.count === 0) {
+    throw new UserError(`${where}: there are no batches; an iterator that has ended gives none again, an array does.`);
   }
   return means.logs(prefix);
 }

@@ -16,6 +16,7 @@ import type { Loss } from "../losses.ts";
 import type { Metric } from "../metrics.ts";
 import type { Optimizer } from "../optimizers/index.ts";
 import { freshSeed } from "../random.ts";
+import { type Batches, type Dataset, isNoDataset } from "./batches.ts";
 import type { Callback } from "./callbacks.ts";
 
 /** What a new model is told. */
@@ -58,9 +59,6 @@ export interface CompileOptions {
   readonly metrics?: readonly (string | Metric)[];
 }
 
-/** Inputs and targets and, where samples do not all count the same, what each sample's loss is multiplied by. */
-export type Dataset = readonly [x: NDArray, y: NDArray, sampleWeight?: NDArray];
-
 /** What everything that runs a model is told. */
 export interface RunOptions {
   /** Samples a step; default 32. */
@@ -91,7 +89,8 @@ export interface FitOptions extends EvaluateOptions {
   readonly shuffle?: boolean;
   /** Decides the orders; default: the model's. The order of an epoch depends on the seed and its number alone. */
   readonly seed?: number;
-  readonly validationData?: Dataset;
+  /** What is scored after each epoch; or batches of it, which each validation goes through. */
+  readonly validationData?: Dataset | Batches;
   /** In place of `validationData` the last share of the samples, taken before they are shuffled; above 0 and below 1. */
   readonly validationSplit?: number;
   /** Epochs from validation to validation; default 1. */
@@ -150,9 +149,9 @@ export function checkFitOptions(options: FitOptions, seed: number, isStream: boo
   checkRunOptions("fit", options, known);
   const { stepsPerEpoch, validationData, validationSplit, callbacks = [] } = options;
   if (stepsPerEpoch !== undefined) positiveInteger("fit", "stepsPerEpoch", stepsPerEpoch);
-  if (validationData !== undefined && !(Array.isArray(validationData) && [2, 3].includes(validationData.length))) {
+  if (validationData !== undefined && isNoDataset(validationData)) {
     throw new UserError(
-      `fit: validationData must be a pair [x, y], or [x, y, sampleWeight], got ${show(validationData)}.`,
+      `fit: validationData must be a pair [x, y], or [x, y, sampleWeight], or batches of them, got ${show(validationData)}.`,
     );
   }
   if (validationSplit !== undefined) {
@@ -175,7 +174,7 @@ export function checkFitOptions(options: FitOptions, seed: number, isStream: boo
     isSeeded: options.seed !== undefined,
     stepsPerEpoch,
     validationSplit,
-    validationData: validationData && checkedPair(validationData),
+    validationData,
     validationFreq: positiveInteger("fit", "validationFreq", options.validationFreq ?? 1),
     restoreOnNaN: boolean("fit", "restoreOnNaN", options.restoreOnNaN ?? false),
     /** The options of the run itself. */
@@ -184,11 +183,6 @@ export function checkFitOptions(options: FitOptions, seed: number, isStream: boo
     callbacks,
     signal: options.signal,
   };
-}
-
-/** The arguments that samples are checked by. */
-function checkedPair([x, y, sampleWeight]: Dataset) {
-  return [x, y, sampleWeight && { sampleWeight }] as const;
 }
 
 /** Checks the number of threads; undefined where none is asked for. */

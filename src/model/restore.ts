@@ -11,6 +11,8 @@ import type { ModelState } from "./state.ts";
 /** A path as Keras 3 has it: Keras 2 wrote TensorFlow's output number, `conv2d/kernel:0`, and `depthwise_kernel`. */
 const asInKeras3 = (path: string) => path.replace(/:\d+$/, "").replace(/\bdepthwise_kernel\b/, "kernel");
 
+const WITHOUT_STATE = "load it with { optimizerState: false } to do without it.";
+
 /** The last part of a path: `sequential/conv2d/kernel` is a kernel. */
 const lastPart = (path: string) => asInKeras3(path).split("/").at(-1)!;
 
@@ -55,20 +57,39 @@ export function loadOptimizer(model: ModelState, saved: NonNullable<SavedModel["
     weights.filter(({ trainable }) => trainable).map((weight) => `${name}/${weight.name}`),
   );
   const numbered = weights.filter((tensor) => tensor !== rate);
-  const inKerasOrder = slotsInKerasOrder(model.compiled!);
+  const inKerasOrder = isNumbered ? numberedSlots(model, numbered.length, where) : [];
   slots.forEach((tensors, index) => {
     tensors.forEach((tensor, slot) => {
       const found = isNumbered
         ? numbered[inKerasOrder.indexOf(tensor)]
         : findSlot(weights, tensor.name, placed[index]!, optimizer.slotNames[slot]!);
       if (!found) {
-        throw new UserError(
-          `${where}: the optimizer's state has no ${tensor.name}; load it with { compile: false } to do without the state.`,
-        );
+        throw new UserError(`${where}: the optimizer's state has no ${tensor.name}; ${WITHOUT_STATE}`);
       }
       model.variables.write(tensor, checkShape(found, tensor, where));
     });
   });
+}
+
+/**
+ * The slots that so many arrays without names are for, in their order; undefined for those of a layer that was frozen
+ * since: an optimizer keeps the state of all that it was made for.
+ */
+function numberedSlots({ placed, compiled }: ModelState, count: number, where: string): (Tensor | undefined)[] {
+  const { optimizer, slots } = compiled!;
+  const isTrained = placed.flatMap(({ layer, inputShape, weights }) =>
+    layer.weights(inputShape).flatMap((spec, i) => (spec.trainable === false ? [] : [weights[i]!.trainable])),
+  );
+  const trained = slots.values();
+  const withFrozen = isTrained.map((trains) => (trains ? trained.next().value! : []));
+  const orders = [slots, withFrozen].map((slots) => slotsInKerasOrder({ optimizer, slots }));
+  const expected = orders[0]!.length;
+  // Keras 2 also saves the momentum of an SGD that has none.
+  const order = expected === 0 ? [] : orders.find(({ length }) => length === count);
+  if (order) return order;
+  throw new UserError(
+    `${where}: the optimizer's state has ${count} arrays, the model's weights need ${expected}; ${WITHOUT_STATE}`,
+  );
 }
 
 /** What Keras 2 calls the slots, of Adam and of others. */

@@ -9,7 +9,17 @@ import { UserError } from "../errors.ts";
 import { elementsOf, type Shape, type Tensor } from "../kernels/op.ts";
 import type { Layer } from "../layers/layer.ts";
 import type { Optimizer } from "../optimizers/index.ts";
-import { type Batches, Course, inOrder, isBatches, type Source, Stream, split } from "./batches.ts";
+import {
+  type Batches,
+  Course,
+  type Dataset,
+  inOrder,
+  isBatches,
+  isDataset,
+  type Source,
+  Stream,
+  split,
+} from "./batches.ts";
 import type { History, Logs } from "./callbacks.ts";
 import { compileModel } from "./compile-model.ts";
 import { checkInputs, checkLengths, checkTargets, type Samples } from "./data.ts";
@@ -257,13 +267,13 @@ export class Sequential {
     const { validationSplit, validationData } = plan;
     if (given) {
       const source = new Stream(given, (batch) => this.#batch("fit", batch), plan.stepsPerEpoch);
-      const validation = validationData && this.#samples("fit: validationData", ...validationData);
+      const validation = validationData && this.#validation(validationData);
       return this.#running(() => this.#fit({ source, largest: 1 }, validation, plan));
     }
     const samples = this.#samples("fit", x as NDArray, y as NDArray, options);
     const parted = validationSplit ? split("fit", samples, validationSplit) : undefined;
     const own = parted?.[0] ?? samples;
-    const validation = parted?.[1] ?? (validationData && this.#samples("fit: validationData", ...validationData));
+    const validation = parted?.[1] ?? (validationData && this.#validation(validationData));
     return this.#running(() => this.#fit({ source: new Course(own, plan), largest: own.count }, validation, plan));
   }
 
@@ -276,25 +286,36 @@ export class Sequential {
     return this.#samples(where, x, y, sampleWeight && { sampleWeight });
   }
 
+  #validation(data: Dataset | Batches): Samples | Stream {
+    const where = "fit: validationData";
+    if (!isDataset(data)) return new Stream(data, (batch) => this.#batch(where, batch));
+    const [x, y, sampleWeight] = data;
+    return this.#samples(where, x, y, sampleWeight && { sampleWeight });
+  }
+
   async #fit(
     { source, largest }: { readonly source: Source; readonly largest: number },
-    validation: Samples | undefined,
+    validation: Samples | Stream | undefined,
     plan: ReturnType<typeof checkFitOptions>,
   ): Promise<History> {
     const { batchSize } = plan;
+    const samples = validation instanceof Stream ? undefined : validation;
     this.stopTraining = false;
     const keeper = plan.callbacks.find((callback) => callback.keeper)?.keeper;
     const isSeeded = this.#isSeeded || plan.isSeeded;
     const kept =
       keeper &&
-      (await (await import("./checkpoint.ts")).keepRun(this, { ...plan, keeper, source, validation, isSeeded }));
-    const steps = await this.#steps("fit", plan.run, Math.max(largest, validation?.count ?? 0), plan.profile);
+      (await (
+        await import("./checkpoint.ts")
+      ).keepRun(this, { ...plan, keeper, source, validation: samples, isSeeded }));
+    const steps = await this.#steps("fit", plan.run, Math.max(largest, samples?.count ?? 0), plan.profile);
     let good = plan.restoreOnNaN ? this.#state() : undefined;
     const history = await trainingLoop(steps, source, {
       ...plan,
       kept,
       model: this,
-      validation: validation && (() => inOrder(validation, batchSize)),
+      validation:
+        validation && (() => (validation instanceof Stream ? validation.epoch() : inOrder(validation, batchSize))),
       isStopped: () => this.stopTraining,
       keepGoodState: () => {
         if (good) good = this.#state();
@@ -368,7 +389,7 @@ export class Sequential {
       const source = samples
         ? inOrder(samples, batchSize)
         : new Stream(given!, (batch) => this.#batch("evaluate", batch)).epoch();
-      return evaluationLoop(steps, source, { signal });
+      return evaluationLoop(steps, source, { where: "evaluate", signal });
     });
   }
 

@@ -38,7 +38,7 @@ export function toSavedModel(model: ModelState): SavedModel {
 }
 
 /** The optimizer's state in the order in which Keras makes it. */
-export function slotsInKerasOrder({ optimizer, slots }: Compiled): Tensor[] {
+export function slotsInKerasOrder({ optimizer, slots }: Pick<Compiled, "optimizer" | "slots">): Tensor[] {
   return optimizer.slotGroups.flatMap((group) =>
     slots.flatMap((tensors) => group.map((slot) => tensors[optimizer.slotNames.indexOf(slot)]!)),
   );
