@@ -249,6 +249,19 @@ describe("files", () => {
     await expect(compiledNet(4).fit(data.x, data.y, kept)).rejects.toThrow(/cannot make folder [^ ]*taken/);
   });
 
+  test("weights that are no numbers are not kept: the run can go on from those before", async () => {
+    const run = (rate: number) => {
+      const model = compiledNet(4, optimizers.sgd({ learningRate: 0.01 }));
+      const scheduler = callbacks.learningRateScheduler((epoch) => (epoch === 1 ? rate : 0.01));
+      const given = { ...BASE, callbacks: [scheduler, backup({ saveFreq: 1, deleteCheckpoint: false })] };
+      return model.fit(data.x, data.y, given);
+    };
+    await expect(run(1e39)).rejects.toThrow("the loss became NaN");
+    expect(readdirSync(at("backup"))).toEqual(["checkpoint-00000002.h5", "checkpoint-00000003.h5"]);
+    const { history } = await run(0.01);
+    expect(history.loss!.every(Number.isFinite)).toBe(true);
+  });
+
   test("a folder that vanishes ends training, or is told to whoever asks", async () => {
     const vanish: Callback = {
       onEpochEnd: (epoch) => {

@@ -120,7 +120,7 @@ class FolderKeeper implements RunKeeper {
       interrupted: true,
       failed: false,
     };
-    if (isDue[moment] && this.#saved !== run.position) {
+    if (isDue[moment] && this.#saved !== run.position && !run.isBroken) {
       // The bytes are the writer's, until they are on disk.
       await this.#settle();
       const bytes = await run.toBytes();

@@ -28,6 +28,8 @@ export interface KeptRun {
   readonly iterations: number;
   /** Differs wherever the run has come further. */
   readonly position: string;
+  /** Whether a weight is not a finite number: nothing can go on from here. */
+  readonly isBroken: boolean;
   /** All that it takes to go on, as a legacy Keras `.h5` file. The next call overwrites the bytes. */
   toBytes(): Promise<Uint8Array>;
   /**

@@ -94,6 +94,11 @@ class Checkpoints implements KeptRun {
     return [epoch, step, begun].join();
   }
 
+  get isBroken(): boolean {
+    const { variables, placed } = this.#of.model;
+    return variables.firstNotFinite(weightsOf(placed)) !== undefined;
+  }
+
   async keep(keeper: RunKeeper, moment: Moment, progress: () => Progress): Promise<void> {
     this.#progress = progress;
     await keeper.keep(this, moment);

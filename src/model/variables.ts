@@ -129,8 +129,7 @@ export class Variables {
   /** The first value in any of the tensors that is not finite. */
   firstNotFinite(tensors: readonly Tensor[]): number | undefined {
     for (const tensor of tensors) {
-      const found = this.#live(tensor).find((value) => !Number.isFinite(value));
-      if (found !== undefined) return found;
+      for (const value of this.#live(tensor)) if (!Number.isFinite(value)) return value;
     }
     return undefined;
   }
