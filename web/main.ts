@@ -1,0 +1,99 @@
+/** The page: its sections, and what passes between them. */
+import { wrap } from "comlink";
+import "./style.css";
+import { h } from "./dom.ts";
+import type { Lab, Mistake, NetworkInfo } from "./lab/protocol.ts";
+import { createDetails } from "./ui/details.ts";
+import { createFiles } from "./ui/files.ts";
+import { createInside } from "./ui/inside.ts";
+import { createJudge } from "./ui/judge.ts";
+import { createMessages } from "./ui/messages.ts";
+import { createPad } from "./ui/pad.ts";
+import { createTrain } from "./ui/train.ts";
+import { createVerdict } from "./ui/verdict.ts";
+import { createViewer } from "./ui/viewer.ts";
+
+const messages = createMessages();
+const onError = messages.error;
+
+const worker = new Worker(new URL("./lab/worker.ts", import.meta.url), { type: "module" });
+worker.addEventListener("error", ({ message }) => onError(new Error(message || "the worker could not be started")));
+const lab = wrap<Lab>(worker);
+
+const verdict = createVerdict();
+const inside = createInside(createDetails(lab));
+const viewer = createViewer(lab, {
+  onSight: (sight) => {
+    verdict.show(sight);
+    inside.show(sight);
+    if (sight && waiting) {
+      pad.show(sight.pixels);
+      waiting = false;
+    }
+  },
+  onExplained: (values) => verdict.explain(values),
+  onError,
+});
+/** Whether what is looked at is yet to be shown on the pad. */
+let waiting = false;
+
+function onNetwork(network: NetworkInfo): void {
+  inside.open(network);
+  files.describe(network);
+  viewer.refresh();
+}
+
+function showMistake({ pixels, label, prediction, index }: Mistake): void {
+  pad.show(pixels);
+  viewer.show({ kind: "pixels", pixels });
+  messages.say(`Test image ${index}: a ${label}, taken for ${prediction}.`);
+  inside.element.scrollIntoView({ block: "start" });
+}
+
+const judge = createJudge(lab, { onMistake: showMistake, onError });
+const files = createFiles(lab, {
+  onNetwork: (network) => {
+    onNetwork(network);
+    judge.outdate();
+  },
+  onPicture: (bytes, name) => {
+    waiting = true;
+    viewer.show({ kind: "picture", bytes, name });
+  },
+  onError,
+});
+const train = createTrain(lab, { onNetwork, onChange: () => viewer.refresh(), onEnd: judge.outdate, onError });
+const pad = createPad(
+  (strokes) => {
+    waiting = false;
+    viewer.show(strokes.length > 0 ? { kind: "strokes", strokes } : undefined);
+  },
+  [files.pictureButton],
+);
+
+const threads = document.querySelector("#threads")!;
+const cores = Math.min(navigator.hardwareConcurrency ?? 1, 16);
+threads.textContent = crossOriginIsolated
+  ? `Trains on ${cores} ${cores === 1 ? "thread" : "threads"}.`
+  : "Trains on one thread: this page is not cross-origin isolated. The results are the same.";
+
+document
+  .querySelector("main")!
+  .replaceChildren(
+    h(
+      "div",
+      { class: "aside" },
+      h(
+        "section",
+        { id: "draw", class: "card", "aria-labelledby": "draw-title" },
+        h("h2", { id: "draw-title" }, "Draw"),
+        pad.element,
+        verdict.element,
+      ),
+    ),
+    h("div", { class: "rest" }, inside.element, train, judge.element, files.element),
+  );
+document.body.append(messages.element);
+
+const file = new URLSearchParams(location.search).get("model") ?? undefined;
+lab.start(document.baseURI, file).then(onNetwork, onError);
