@@ -1,8 +1,8 @@
 /** The page: its sections, and what passes between them. */
-import { wrap } from "comlink";
+import { proxy, wrap } from "comlink";
 import "./style.css";
 import { h } from "./dom.ts";
-import type { Lab, Mistake, NetworkInfo } from "./lab/protocol.ts";
+import type { Lab, Mistake, NetworkInfo, TestImage } from "./lab/protocol.ts";
 import { createDetails } from "./ui/details.ts";
 import { createFiles } from "./ui/files.ts";
 import { createInside } from "./ui/inside.ts";
@@ -32,6 +32,7 @@ const viewer = createViewer(lab, {
     }
   },
   onExplained: (values) => verdict.explain(values),
+  onBusy: (busy) => verdict.element.setAttribute("aria-busy", String(busy)),
   onError,
 });
 /** Whether what is looked at is yet to be shown on the pad. */
@@ -40,22 +41,29 @@ let waiting = false;
 function onNetwork(network: NetworkInfo): void {
   inside.open(network);
   files.describe(network);
-  viewer.refresh();
+  viewer.start();
 }
 
-function showMistake({ pixels, label, prediction, index }: Mistake): void {
+function onOpened(network: NetworkInfo): void {
+  onNetwork(network);
+  judge.outdate();
+}
+
+function showTestImage({ pixels, label, index }: TestImage): void {
   pad.show(pixels);
   viewer.show({ kind: "pixels", pixels });
+  messages.say(`Test image ${index}: a ${label}.`);
+}
+
+function showMistake({ label, prediction, index, ...mistake }: Mistake): void {
+  showTestImage({ ...mistake, label, index });
   messages.say(`Test image ${index}: a ${label}, taken for ${prediction}.`);
   inside.element.scrollIntoView({ block: "start" });
 }
 
 const judge = createJudge(lab, { onMistake: showMistake, onError });
 const files = createFiles(lab, {
-  onNetwork: (network) => {
-    onNetwork(network);
-    judge.outdate();
-  },
+  onNetwork: onOpened,
   onPicture: (bytes, name) => {
     waiting = true;
     viewer.show({ kind: "picture", bytes, name });
@@ -63,12 +71,17 @@ const files = createFiles(lab, {
   onError,
 });
 const train = createTrain(lab, { onNetwork, onChange: () => viewer.refresh(), onEnd: judge.outdate, onError });
+const onExampleData = proxy((loaded: number) =>
+  messages.say(`Loading the test images: ${(loaded / 1e6).toFixed(1)} MB`),
+);
+const example = () => lab.example(onExampleData).then(showTestImage, onError);
+const exampleButton = h("button", { type: "button", onclick: () => void example() }, "Example");
 const pad = createPad(
   (strokes) => {
     waiting = false;
     viewer.show(strokes.length > 0 ? { kind: "strokes", strokes } : undefined);
   },
-  [files.pictureButton],
+  [files.pictureButton, exampleButton],
 );
 
 const threads = document.querySelector("#threads")!;
@@ -96,4 +109,4 @@ document
 document.body.append(messages.element);
 
 const file = new URLSearchParams(location.search).get("model") ?? undefined;
-lab.start(document.baseURI, file).then(onNetwork, onError);
+lab.start(document.baseURI, file).then(onOpened, onError);

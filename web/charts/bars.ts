@@ -5,6 +5,9 @@ export interface Bars {
   set(shares: readonly number[] | undefined): void;
 }
 
+/** Of more classes the first ones are shown. */
+const MOST = 20;
+
 /**
  * @param from the share at which bars begin
  * @param digits decimals of the percentages
@@ -13,7 +16,7 @@ export function createBars({ from = 0, digits = 0 }: { from?: number; digits?: n
   const element = document.createElement("ol");
   element.className = "bars";
   element.start = 0;
-  const rows = Array.from({ length: 10 }, (_, digit) => {
+  const createRow = (_: unknown, digit: number) => {
     const [name, track, bar, value] = ["span", "span", "span", "span"].map((tag) => document.createElement(tag));
     name!.textContent = String(digit);
     name!.className = "name";
@@ -23,12 +26,18 @@ export function createBars({ from = 0, digits = 0 }: { from?: number; digits?: n
     track!.append(bar!);
     const row = document.createElement("li");
     row.append(name!, track!, value!);
-    element.append(row);
     return { row, bar: bar!, value: value! };
-  });
+  };
+  let rows = Array.from({ length: 10 }, createRow);
+  const fill = () => element.replaceChildren(...rows.map(({ row }) => row));
+  fill();
   return {
     element,
     set: (shares) => {
+      if (shares && shares.length !== rows.length) {
+        rows = Array.from({ length: Math.min(shares.length, MOST) }, createRow);
+        fill();
+      }
       const largest = shares ? Math.max(...shares) : 0;
       for (const [digit, { row, bar, value }] of rows.entries()) {
         const share = shares?.[digit] ?? 0;

@@ -71,6 +71,8 @@ export interface PixelsOptions {
   readonly palette?: Palette;
   /** The value of the strongest colour. */
   readonly largest: number;
+  /** Lifts small shares of the largest value, where it is below 1. */
+  readonly gamma?: number;
   /** Values lie so far apart, beginning with the first. */
   readonly stride?: number;
   readonly first?: number;
@@ -96,7 +98,7 @@ export function strongest(values: ArrayLike<number>): number {
 
 /** Draws values as pixels, one each; the canvas is scaled by CSS. */
 export function paintPixels(canvas: HTMLCanvasElement, values: ArrayLike<number>, options: PixelsOptions): void {
-  const { width, height, palette = "sequential", largest, stride = 1, first = 0 } = options;
+  const { width, height, palette = "sequential", largest, stride = 1, first = 0, gamma = 1 } = options;
   const table = tables[dark.matches ? "dark" : "light"][palette];
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
@@ -105,7 +107,8 @@ export function paintPixels(canvas: HTMLCanvasElement, values: ArrayLike<number>
   const pixels = new Uint32Array(image.data.buffer);
   const scale = largest > 0 ? 1 / largest : 0;
   for (let i = 0; i < pixels.length; i++) {
-    pixels[i] = table[shadeOf(values[first + i * stride]! * scale, palette)]!;
+    const share = values[first + i * stride]! * scale;
+    pixels[i] = table[shadeOf(gamma === 1 ? share : Math.sign(share) * Math.abs(share) ** gamma, palette)]!;
   }
   context.putImageData(image, 0, 0);
 }

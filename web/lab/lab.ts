@@ -1,6 +1,6 @@
 /** The worker's side of the protocol: holds the network that is open, and the run that trains it. */
 import { type NDArray, prepareDigit, UserError } from "lenet";
-import { judge } from "./judge.ts";
+import { judge, testImage } from "./judge.ts";
 import { testSet, trainingSet } from "./mnist.ts";
 import {
   buildLeNet,
@@ -13,7 +13,7 @@ import {
   toProbabilities,
   trainedLeNet,
 } from "./network.ts";
-import type { Lab, Subject, TrainEvent, TrainOptions } from "./protocol.ts";
+import type { Lab, OnData, Subject, TrainEvent, TrainOptions } from "./protocol.ts";
 import { rasterize } from "./rasterize.ts";
 import { compileFor, Gate, runTraining } from "./training.ts";
 
@@ -158,7 +158,12 @@ class WorkerLab implements Lab {
     return describe(this.#open);
   }
 
-  async judge(onData: (loaded: number, total: number | undefined) => void) {
+  async example(onData: OnData) {
+    const test = await testSet(this.#base, onData);
+    return testImage(test, Math.floor(Math.random() * test.labels.length));
+  }
+
+  async judge(onData: OnData) {
     return judge(this.#open.model, await testSet(this.#base, onData));
   }
 }

@@ -38,14 +38,16 @@ export async function trainedLeNet(weights: Uint8Array): Promise<Network> {
   return { title: "LeNet, trained at build time", model };
 }
 
-/** @throws UserError for what is no Keras file, or a network that does not tell ten digits apart in 28x28 pixels. */
+/** @throws UserError for what is no Keras file, or a network that does not tell classes apart in 28x28 pixels. */
 export async function openNetwork(bytes: Uint8Array, name: string): Promise<Network> {
   // What it was trained with may be something that cannot be trained further here.
   const model = await loadModel(bytes).catch(() => loadModel(bytes, { compile: false }));
   const { inputShape, outputShape } = model;
-  if (inputShape.join() !== INPUT.join() || outputShape.join() !== String(DIGITS)) {
+  if (inputShape.join() !== INPUT.join() || outputShape.length !== 1) {
     const found = `takes ${inputShape.join("x")} and gives ${outputShape.join("x")}`;
-    throw new UserError(`${name}: expected a network that takes 28x28x1 and gives 10 values; this one ${found}.`);
+    throw new UserError(
+      `${name}: expected a network that takes 28x28x1 and gives a value for each digit; it ${found}.`,
+    );
   }
   return { title: name, model };
 }
@@ -70,7 +72,7 @@ export async function outputsOf({ model }: Network, pixels: Uint8Array): Promise
   return new Map([...outputs].map(([name, { data }]) => [name, data]));
 }
 
-/** Ten probabilities; values that are none are logits. */
+/** Probabilities of the classes; values that are none are logits. */
 export function toProbabilities(values: Float32Array): number[] {
   const list = [...values];
   const sum = list.reduce((total, value) => total + value, 0);

@@ -31,7 +31,7 @@ export interface NetworkInfo {
 export interface Sight {
   /** The 28x28 that it is given, 0 to 255. */
   readonly pixels: Uint8Array;
-  /** Of the ten digits. */
+  /** Of the classes: the ten digits, unless the network has others. */
   readonly probabilities: readonly number[];
   /** Outputs by the layers' names. */
   readonly outputs: ReadonlyMap<string, Float32Array>;
@@ -96,12 +96,15 @@ export type TrainEvent =
   | { readonly type: "testing" }
   | ({ readonly type: "epoch" } & EpochEnd);
 
-/** A picture that the network takes for another digit. */
-export interface Mistake {
-  /** In the test set. */
+/** One of the pictures for testing. */
+export interface TestImage {
   readonly index: number;
   readonly pixels: Uint8Array;
   readonly label: number;
+}
+
+/** A picture that the network takes for another digit. */
+export interface Mistake extends TestImage {
   readonly prediction: number;
   /** Of what was predicted. */
   readonly probability: number;
@@ -146,5 +149,7 @@ export interface Lab {
   step(): void;
   /** Ends the run; the network is the one from before it. */
   reset(): Promise<NetworkInfo>;
+  /** One of the test set, at random. */
+  example(onData: OnData): Promise<TestImage>;
   judge(onData: OnData): Promise<Judgement>;
 }

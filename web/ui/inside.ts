@@ -4,10 +4,12 @@ import { h, section } from "../dom.ts";
 import type { LayerInfo, NetworkInfo, Sight } from "../lab/protocol.ts";
 import type { Details, Place } from "./details.ts";
 
-/** Layers whose output is the one before in another shape. */
-const HIDDEN = ["Flatten", "Reshape", "Dropout"];
+/** Layers whose output is the one before, perhaps in another shape. */
+const isHidden = ({ className }: LayerInfo) => /^(Flatten|Reshape|Dropout|Random.*)$/.test(className);
 /** Of wider layers the first ones are shown. */
 const MOST_MAPS = 128;
+/** Few maps come near to the largest value of their layer. */
+const GAMMA = 0.7;
 
 export interface Inside {
   readonly element: HTMLElement;
@@ -66,7 +68,7 @@ function mapsColumn(layer: LayerInfo, onPlace: (place: Place) => void): Column {
     paint: (values = new Float32Array(height * width * channels)) => {
       const largest = strongest(values);
       for (const [first, canvas] of canvases.entries()) {
-        paintPixels(canvas, values, { width, height, largest, stride: channels, first });
+        paintPixels(canvas, values, { width, height, largest, stride: channels, first, gamma: GAMMA });
       }
     },
   };
@@ -114,7 +116,7 @@ function unitsColumn(layer: LayerInfo, onPlace: (place: Place) => void): Column 
     paint: (values = new Float32Array(units)) => {
       const padded = new Float32Array(width * height);
       padded.set(Float32Array.from(values));
-      paintPixels(canvas, padded, { width, height, largest: strongest(values) });
+      paintPixels(canvas, padded, { width, height, largest: strongest(values), gamma: GAMMA });
     },
   };
 }
@@ -140,9 +142,9 @@ export function createInside(details: Details): Inside {
 
   const hint = "Point at a map, tap it or move to it by the arrow keys, for its filter, its input and its numbers.";
   return {
-    element: section("inside", "See inside", hint, strip, details.element),
+    element: section("inside", "See inside", hint, h("div", { class: "strip-frame" }, strip), details.element),
     open: (network) => {
-      const layers = [INPUT, ...network.layers.filter(({ className }) => !HIDDEN.includes(className))];
+      const layers = [INPUT, ...network.layers.filter((layer) => !isHidden(layer))];
       columns = layers.map((layer, i) => {
         const choose = (place: Place) => details.open(place, layers[i - 1]);
         const column = (layer.outputShape.length === 3 ? mapsColumn : unitsColumn)(layer, choose);

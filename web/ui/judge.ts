@@ -9,7 +9,7 @@ import type { Judgement, Lab, Mistake } from "../lab/protocol.ts";
 
 export interface Judge {
   readonly element: HTMLElement;
-  /** The network has changed: what was found is out of date, and found anew where it can be seen. */
+  /** There is another network: what was found is out of date, and found anew where it can be seen. */
   outdate(): void;
 }
 
@@ -48,7 +48,7 @@ export function createJudge(lab: Remote<Lab>, { onMistake, onError }: JudgeListe
   );
   let found: Judgement | undefined;
   let visible = false;
-  let outdated = true;
+  let outdated = false;
   let busy = false;
 
   function show(): void {

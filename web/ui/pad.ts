@@ -30,7 +30,6 @@ export function createPad(onChange: (strokes: readonly Stroke[]) => void, tools:
     max: THICKNESS.most,
     step: 0.005,
     value: THICKNESS.usual,
-    "aria-label": "Thickness of the line",
   });
   const undoButton = h("button", { type: "button", disabled: true, onclick: () => undo() }, "Undo");
   const clearButton = h("button", { type: "button", disabled: true, onclick: () => clear() }, "Clear");
@@ -112,7 +111,8 @@ export function createPad(onChange: (strokes: readonly Stroke[]) => void, tools:
     "div",
     { class: "pad-frame" },
     canvas,
-    h("div", { class: "tools" }, undoButton, clearButton, h("label", { class: "thickness" }, thickness), ...tools),
+    h("div", { class: "tools" }, undoButton, clearButton, ...tools),
+    h("label", { class: "thickness" }, h("span", {}, "Line"), thickness),
   );
   return {
     element,

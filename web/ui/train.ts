@@ -25,18 +25,20 @@ function createCharts() {
   const accuracyElement = h("div", { class: "chart" });
   const loss = new Curves(lossElement, { title: "Loss", format: (value) => value.toFixed(value < 0.1 ? 3 : 2) });
   const accuracy = new Curves(accuracyElement, { title: "Accuracy", format: (value) => percent(value) });
+  const element = h("div", { class: "charts", hidden: true }, lossElement, accuracyElement);
   let points: { x: number; loss?: number; accuracy?: number; testLoss?: number; testAccuracy?: number }[] = [];
   const draw = () => {
+    element.hidden = false;
     const curve = (training: "loss" | "accuracy", test: "testLoss" | "testAccuracy"): CurvePoint[] =>
       points.map((point) => ({ x: point.x, training: point[training], test: point[test] }));
     loss.set(curve("loss", "testLoss"));
     accuracy.set(curve("accuracy", "testAccuracy"));
   };
   return {
-    element: h("div", { class: "charts" }, lossElement, accuracyElement),
+    element,
     clear: () => {
       points = [];
-      draw();
+      element.hidden = true;
     },
     step: ({ epoch, step, steps, recent }: Progress) => {
       points.push({ x: epoch + step / steps, ...recent });

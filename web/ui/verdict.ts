@@ -20,7 +20,7 @@ export interface Verdict {
 
 function sentence(probabilities: readonly number[]): string {
   const digit = largestOf(probabilities);
-  if (probabilities[digit]! >= SURE) return `It is ${percent(probabilities[digit]!, 0)} sure.`;
+  if (probabilities[digit]! >= SURE) return `${percent(probabilities[digit]!, 0)} sure.`;
   const others = probabilities.flatMap((share, i) => (i !== digit && share >= POSSIBLE ? [i] : []));
   return others.length > 0 ? `Not sure: it may also be ${others.join(" or ")}.` : "Not sure: this looks like no digit.";
 }

@@ -3,6 +3,8 @@ import type { Remote } from "comlink";
 import type { Lab, Sight, Subject } from "../lab/protocol.ts";
 
 export interface Viewer {
+  /** Begins to look: there is a network. */
+  start(): void;
   /** Looks at something else; undefined: at nothing. */
   show(subject: Subject | undefined): void;
   /** Looks again, because the network has changed. */
@@ -13,15 +15,18 @@ export interface Listeners {
   onSight(sight: Sight | undefined): void;
   /** How the answer depends on the pixels; comes after the sight that it explains, unless that is out of date. */
   onExplained(values: Float32Array, sight: Sight): void;
+  /** Whether something is being looked at. */
+  onBusy(busy: boolean): void;
   onError(error: Error): void;
 }
 
 export const largestOf = (values: readonly number[]) => values.indexOf(Math.max(...values));
 
-export function createViewer(lab: Remote<Lab>, { onSight, onExplained, onError }: Listeners): Viewer {
+export function createViewer(lab: Remote<Lab>, { onSight, onExplained, onBusy, onError }: Listeners): Viewer {
   let subject: Subject | undefined;
   let wanted = false;
   let busy = false;
+  let started = false;
 
   async function look(): Promise<void> {
     const seen = subject;
@@ -37,8 +42,9 @@ export function createViewer(lab: Remote<Lab>, { onSight, onExplained, onError }
 
   async function run(): Promise<void> {
     wanted = true;
-    if (busy) return;
+    if (busy || !started) return;
     busy = true;
+    onBusy(true);
     while (wanted) {
       wanted = false;
       await look().catch((error: Error) => {
@@ -47,9 +53,14 @@ export function createViewer(lab: Remote<Lab>, { onSight, onExplained, onError }
       });
     }
     busy = false;
+    onBusy(false);
   }
 
   return {
+    start: () => {
+      started = true;
+      void run();
+    },
     show: (next) => {
       subject = next;
       void run();
