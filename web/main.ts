@@ -19,6 +19,8 @@ const onError = messages.error;
 const worker = new Worker(new URL("./lab/worker.ts", import.meta.url), { type: "module" });
 worker.addEventListener("error", ({ message }) => onError(new Error(message || "the worker could not be started")));
 const lab = wrap<Lab>(worker);
+// For the browser's console, and for tests.
+Object.assign(globalThis, { lab });
 
 const verdict = createVerdict();
 const inside = createInside(createDetails(lab));
@@ -44,6 +46,11 @@ function onNetwork(network: NetworkInfo): void {
   viewer.start();
 }
 
+function onTrained(): void {
+  viewer.refresh();
+  inside.outdate();
+}
+
 function onOpened(network: NetworkInfo): void {
   onNetwork(network);
   judge.outdate();
@@ -52,12 +59,12 @@ function onOpened(network: NetworkInfo): void {
 function showTestImage({ pixels, label, index }: TestImage): void {
   pad.show(pixels);
   viewer.show({ kind: "pixels", pixels });
-  messages.say(`Test image ${index}: a ${label}.`);
+  messages.say(`Test image ${index}: digit ${label}.`);
 }
 
 function showMistake({ label, prediction, index, ...mistake }: Mistake): void {
   showTestImage({ ...mistake, label, index });
-  messages.say(`Test image ${index}: a ${label}, taken for ${prediction}.`);
+  messages.say(`Test image ${index}: digit ${label}, taken for ${prediction}.`);
   inside.element.scrollIntoView({ block: "start" });
 }
 
@@ -70,7 +77,7 @@ const files = createFiles(lab, {
   },
   onError,
 });
-const train = createTrain(lab, { onNetwork, onChange: () => viewer.refresh(), onEnd: judge.outdate, onError });
+const train = createTrain(lab, { onNetwork, onChange: onTrained, onEnd: judge.outdate, onError });
 const onExampleData = proxy((loaded: number) =>
   messages.say(`Loading the test images: ${(loaded / 1e6).toFixed(1)} MB`),
 );

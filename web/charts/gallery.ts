@@ -25,8 +25,7 @@ export function gallery<Item extends GalleryItem>(
     caption.textContent = `${label} → ${prediction}`;
     const frame = document.createElement(onSelect ? "button" : "div");
     frame.append(canvas, caption);
-    frame.title = `A ${label}, taken for ${prediction} with ${sure} %`;
-    frame.setAttribute("aria-label", frame.title);
+    frame.title = `Digit ${label}, taken for ${prediction}: ${sure} % sure`;
     if (onSelect) frame.addEventListener("click", () => onSelect(item));
     const entry = document.createElement("li");
     entry.append(frame);

@@ -21,7 +21,7 @@ export function confusionTable(matrix: readonly (readonly number[])[]): HTMLTabl
       const data = cell("td", count === 0 ? "·" : String(count));
       if (i === j) data.className = "right";
       else if (count > 0) {
-        const share = 0.12 + 0.5 * (count / most);
+        const share = 0.1 + 0.35 * (count / most);
         data.style.background = colourOf(share, "diverging");
         data.className = "wrong";
       }

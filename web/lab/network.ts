@@ -41,7 +41,12 @@ export async function trainedLeNet(weights: Uint8Array): Promise<Network> {
 /** @throws UserError for what is no Keras file, or a network that does not tell classes apart in 28x28 pixels. */
 export async function openNetwork(bytes: Uint8Array, name: string): Promise<Network> {
   // What it was trained with may be something that cannot be trained further here.
-  const model = await loadModel(bytes).catch(() => loadModel(bytes, { compile: false }));
+  const model = await loadModel(bytes)
+    .catch(() => loadModel(bytes, { compile: false }))
+    .catch((error: Error) => {
+      if (error.name !== "UserError") throw error;
+      throw new UserError(error.message.replace(/^loadModel/, name), { cause: error });
+    });
   const { inputShape, outputShape } = model;
   if (inputShape.join() !== INPUT.join() || outputShape.length !== 1) {
     const found = `takes ${inputShape.join("x")} and gives ${outputShape.join("x")}`;

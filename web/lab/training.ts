@@ -56,11 +56,9 @@ class Reporter implements Callback {
   readonly #options: TrainOptions;
   readonly #tell: (event: TrainEvent) => void;
   #epoch = 0;
-  /** Time that steps took, and time that went by while the run was not held up. */
-  #stepTime = 0;
-  #wallTime = 0;
+  /** Time that went by while steps were made and the run was not held up. */
+  #time = 0;
   #stepsTimed = 0;
-  #begun = 0;
   #lastMark = performance.now();
   #lastReport = 0;
   #testStart = 0;
@@ -90,17 +88,14 @@ class Reporter implements Callback {
   }
 
   async onBatchBegin(): Promise<void> {
-    if (this.#gate.isShut) {
-      await this.#gate.enter(this.#signal);
-      this.#lastMark = performance.now();
-    } else await this.#gate.enter(this.#signal);
-    this.#begun = performance.now();
+    const { isShut } = this.#gate;
+    await this.#gate.enter(this.#signal);
+    if (isShut) this.#lastMark = performance.now();
   }
 
   onBatchEnd(batch: number, logs: Logs): void {
     const now = performance.now();
-    this.#stepTime += now - this.#begun;
-    this.#wallTime += now - this.#lastMark;
+    this.#time += now - this.#lastMark;
     this.#lastMark = now;
     this.#stepsTimed++;
     const count = Math.min((batch + 1) * this.#options.batchSize, this.#samples);
@@ -117,7 +112,7 @@ class Reporter implements Callback {
     const [loss, accuracy, count] = this.#sums.map((sum, i) => sum - this.#reported[i]!) as [number, number, number];
     this.#reported = this.#sums;
     this.#lastReport = now;
-    const perStep = this.#wallTime / this.#stepsTimed;
+    const perStep = this.#time / this.#stepsTimed;
     this.#tell({
       type: "progress",
       epoch: this.#epoch,
@@ -127,7 +122,7 @@ class Reporter implements Callback {
       accuracy: logs.accuracy!,
       recent: { loss: loss / count, accuracy: accuracy / count },
       imagesPerSecond: (1000 * this.#options.batchSize) / perStep,
-      millisecondsPerStep: this.#stepTime / this.#stepsTimed,
+      millisecondsPerStep: perStep,
       secondsLeft: this.#secondsLeft(step, perStep),
       paused: this.#gate.isShut,
     });

@@ -1,6 +1,6 @@
 /** One map or unit looked at closely: its numbers, its filter, and what the filter is laid on. */
 import type { Remote } from "comlink";
-import { paintPixels, strongest } from "../charts/colours.ts";
+import { type Palette, paintPixels, strongest } from "../charts/colours.ts";
 import { h } from "../dom.ts";
 import type { Filter, Lab, LayerInfo, Sight } from "../lab/protocol.ts";
 
@@ -15,6 +15,8 @@ export interface Details {
   /** @param before the layer whose output this one takes */
   open(place: Place, before: LayerInfo | undefined): void;
   show(sight: Sight | undefined): void;
+  /** The weights have changed. */
+  outdate(): void;
 }
 
 /** Outputs of a layer in a sight, the input's as well. */
@@ -36,26 +38,44 @@ function statistics(values: Float32Array): string {
   return `from ${short(least)} to ${short(most)}, mean ${short(sum / values.length)}; ${positive} of ${values.length} above 0`;
 }
 
-/** The weights as they lie on what they are multiplied by: one tile for each map of the layer before. */
-function filterTiles({ shape, weights }: Filter, before: LayerInfo | undefined): HTMLCanvasElement[] {
-  const spatial = shape.length === 3 ? shape : before?.outputShape.length === 3 ? before.outputShape : undefined;
-  const largest = strongest(weights);
-  const tile = (width: number, height: number, stride: number, first: number) => {
-    const canvas = h("canvas");
-    paintPixels(canvas, weights, { width, height, largest, stride, first, palette: "diverging" });
-    return canvas;
-  };
-  if (!spatial || spatial.reduce((product, length) => product * length, 1) !== weights.length) {
-    const width = Math.ceil(Math.sqrt(weights.length));
-    const padded = new Float32Array(width * Math.ceil(weights.length / width));
-    padded.set(weights);
-    const canvas = h("canvas", { class: "whole" });
-    const size = { width, height: padded.length / width };
-    paintPixels(canvas, padded, { ...size, largest, palette: "diverging" });
-    return [canvas];
+/** So many canvases in an element, those that are there first. */
+function canvasesIn(element: HTMLElement, count: number): HTMLCanvasElement[] {
+  while (element.children.length > count) element.lastChild!.remove();
+  while (element.children.length < count) element.append(h("canvas"));
+  return [...element.children] as HTMLCanvasElement[];
+}
+
+/** Values without a shape of their own, as a square, its last row filled up. */
+function paintSquare(element: HTMLElement, values: ArrayLike<number>, palette: Palette): void {
+  const width = Math.ceil(Math.sqrt(values.length));
+  const padded = new Float32Array(width * Math.ceil(values.length / width));
+  padded.set(Float32Array.from(values));
+  const size = { width, height: padded.length / width };
+  paintPixels(canvasesIn(element, 1)[0]!, padded, { ...size, largest: strongest(values), palette });
+}
+
+/** Maps side by side, in colours that can be compared; all of them, or those that are wanted. */
+function paintTiles(
+  element: HTMLElement,
+  values: ArrayLike<number>,
+  { shape, palette, only }: { shape: readonly number[]; palette: Palette; only?: number | undefined },
+): void {
+  const [height = 1, width = 1, channels = 1] = shape;
+  const wanted = only === undefined ? Array.from({ length: channels }, (_, i) => i) : [only];
+  const largest = strongest(values);
+  for (const [i, canvas] of canvasesIn(element, wanted.length).entries()) {
+    paintPixels(canvas, values, { width, height, largest, stride: channels, first: wanted[i]!, palette });
   }
-  const [height = 1, width = 1, channels = 1] = spatial;
-  return Array.from({ length: channels }, (_, first) => tile(width, height, channels, first));
+}
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
+
+/** The weights as they lie on what they are multiplied by: one tile for each map of the layer before. */
+function paintFilter(element: HTMLElement, { shape, weights }: Filter, before: LayerInfo | undefined): void {
+  const spatial = shape.length === 3 ? shape : before?.outputShape;
+  const fits = spatial?.length === 3 && sizeOf(spatial) === weights.length;
+  if (fits) paintTiles(element, weights, { shape: spatial, palette: "diverging" });
+  else paintSquare(element, weights, "diverging");
 }
 
 /** A large picture of a map whose values can be read one by one. */
@@ -117,39 +137,26 @@ export function createDetails(lab: Remote<Lab>): Details {
   let sight: Sight | undefined;
   let asked = 0;
 
-  /** The filter changes while the network is trained, so it is asked for with each sight. */
   async function showFilter(): Promise<void> {
     const ask = ++asked;
     const { layer, channel } = place!;
     const filter = layer.className === "InputLayer" ? undefined : await lab.filter(layer.name, channel);
     if (ask !== asked) return;
     filterTitle.textContent = filter ? `Its filter, ${filter.shape.join("×")}` : "No weights of its own";
-    tiles.replaceChildren(...(filter ? filterTiles(filter, before) : []));
+    tiles.hidden = filter === undefined;
+    if (filter) paintFilter(tiles, filter, before);
     if (filter?.bias !== undefined) filterTitle.append(`, and ${short(filter.bias)} added to each sum`);
   }
 
   function showInputs(): void {
-    const values = before && outputOf(sight, before);
     inputTitle.textContent = before ? "Its input" : "";
-    inputs.replaceChildren();
+    inputs.hidden = before === undefined;
     if (!before || !place) return;
-    const [height = 1, width = 1, channels = 1] = before.outputShape.length === 3 ? before.outputShape : [];
-    const isMaps = before.outputShape.length === 3;
-    const size = isMaps ? { width, height } : { width: Math.ceil(Math.sqrt(before.outputShape[0]!)), height: 0 };
-    const shown = values ?? new Float32Array(before.outputShape.reduce((product, length) => product * length, 1));
-    const largest = strongest(shown);
-    const isPooling = place.layer.className.includes("Pooling");
-    for (const first of isMaps ? Array.from({ length: channels }, (_, i) => i) : [0]) {
-      if (isPooling && first !== place.channel) continue;
-      const canvas = h("canvas", { class: isMaps ? "" : "whole" });
-      if (isMaps) paintPixels(canvas, shown, { ...size, largest, stride: channels, first });
-      else {
-        const padded = new Float32Array(size.width * Math.ceil(shown.length / size.width));
-        padded.set(Float32Array.from(shown));
-        paintPixels(canvas, padded, { width: size.width, height: padded.length / size.width, largest });
-      }
-      inputs.append(canvas);
-    }
+    const shape = before.outputShape;
+    const values = outputOf(sight, before) ?? new Float32Array(sizeOf(shape));
+    const only = place.layer.className.includes("Pooling") ? place.channel : undefined;
+    if (shape.length === 3) paintTiles(inputs, values, { shape, palette: "sequential", only });
+    else paintSquare(inputs, values, "sequential");
   }
 
   function render(): void {
@@ -166,8 +173,9 @@ export function createDetails(lab: Remote<Lab>): Details {
     reader.element.hidden = !isMap;
     if (isMap) reader.show(map, width, height);
     showInputs();
-    void showFilter().catch(() => {});
   }
+
+  const outdate = () => void showFilter().catch(() => {});
 
   return {
     element: h(
@@ -181,10 +189,12 @@ export function createDetails(lab: Remote<Lab>): Details {
       place = next;
       before = nextBefore;
       render();
+      outdate();
     },
     show: (next) => {
       sight = next;
       render();
     },
+    outdate,
   };
 }

@@ -15,6 +15,8 @@ export interface Inside {
   readonly element: HTMLElement;
   open(network: NetworkInfo): void;
   show(sight: Sight | undefined): void;
+  /** The weights have changed. */
+  outdate(): void;
 }
 
 interface Column {
@@ -160,5 +162,6 @@ export function createInside(details: Details): Inside {
       sight = next;
       paint();
     },
+    outdate: details.outdate,
   };
 }
