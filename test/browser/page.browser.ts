@@ -172,7 +172,9 @@ describe("see inside", () => {
     const colours = () =>
       visit.page.evaluate(`(() => {
         const canvas = document.querySelector("canvas[aria-label='Which of the pixels decided']");
-        const { data } = canvas.getContext("2d").getImageData(0, 0, 28, 28);
+        const copy = new OffscreenCanvas(28, 28).getContext("2d", { willReadFrequently: true });
+        copy.drawImage(canvas, 0, 0);
+        const { data } = copy.getImageData(0, 0, 28, 28);
         return new Set(new Uint32Array(data.buffer)).size;
       })()`);
     expect(await colours()).toBe(1);
@@ -264,6 +266,7 @@ describe("accessibility", () => {
       expect(await page.evaluate("document.documentElement.scrollWidth"), "nothing is wider than the page").toBe(width);
       for (const colorScheme of ["light", "dark"] as const) {
         await page.emulateMedia({ colorScheme });
+        await page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))");
         const { violations } = (await page.evaluate("axe.run()")) as { violations: Violation[] };
         const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
         const found = serious.map(({ id, nodes }) => `${id}: ${nodes[0]!.html}`);

@@ -53,13 +53,11 @@ export class Visit {
     await pad.scrollIntoViewIfNeeded();
     const box = (await pad.boundingBox())!;
     for (const line of linesOf(digit, shape)) {
-      const moves: Promise<void>[] = [];
       for (const [i, [x, y]] of line.entries()) {
-        moves.push(page.mouse.move(box.x + x * box.width, box.y + y * box.height));
-        if (i === 0) moves.push(page.mouse.down());
+        await page.mouse.move(box.x + x * box.width, box.y + y * box.height);
+        if (i === 0) await page.mouse.down();
       }
-      // Moves that come fast reach the page several in one event.
-      await Promise.all([...moves, page.mouse.up()]);
+      await page.mouse.up();
     }
     await this.settled();
   }

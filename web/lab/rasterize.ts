@@ -2,9 +2,11 @@
 import type { GreyImage } from "lenet";
 import type { Stroke } from "./protocol.ts";
 
-const SIDE = 200;
-/** Paper around the pad, so that no line comes in from outside the picture. */
-const MARGIN = 20;
+/** Pixels of the longest side of what is drawn, however small it is: the preparation scales it to 20. */
+const INK = 96;
+/** Paper around it, so that no line comes in from outside the picture. */
+const MARGIN = 12;
+const SIDE = INK + 2 * MARGIN;
 
 /** Distance of a point from the segment a–b. */
 function distance(x: number, y: number, ax: number, ay: number, bx: number, by: number): number {
@@ -29,16 +31,28 @@ function drawSegment(image: GreyImage, radius: number, [ax, ay, bx, by]: readonl
   }
 }
 
+/** The box around all lines: its left upper corner and its longest side. */
+function boxOf(strokes: readonly Stroke[]) {
+  const [x, y] = [0, 1].map((axis) => {
+    const reaches = strokes.flatMap(({ width, points }) =>
+      points.filter((_, i) => i % 2 === axis).flatMap((point) => [point - width / 2, point + width / 2]),
+    );
+    const start = reaches.reduce((least, reach) => Math.min(least, reach), Number.POSITIVE_INFINITY);
+    return { start, extent: reaches.reduce((most, reach) => Math.max(most, reach), start) - start };
+  }) as [{ start: number; extent: number }, { start: number; extent: number }];
+  return { left: x.start, top: y.start, side: Math.max(x.extent, y.extent) };
+}
+
 export function rasterize(strokes: readonly Stroke[]): GreyImage {
-  const side = SIDE + 2 * MARGIN;
-  const image = { width: side, height: side, data: new Uint8Array(side * side).fill(255) };
-  const place = (share: number) => MARGIN + share * SIDE;
+  const image = { width: SIDE, height: SIDE, data: new Uint8Array(SIDE * SIDE).fill(255) };
+  const { left, top, side } = boxOf(strokes);
+  const scale = INK / side;
   for (const { width, points } of strokes) {
-    const radius = (width * SIDE) / 2;
-    for (let i = 0; i < points.length; i += 2) {
+    const placed = points.map((point, i) => MARGIN + (point - (i % 2 === 0 ? left : top)) * scale);
+    for (let i = 0; i < placed.length; i += 2) {
       const from = Math.max(0, i - 2);
-      const [ax, ay] = [place(points[from]!), place(points[from + 1]!)];
-      drawSegment(image, radius, [ax, ay, place(points[i]!), place(points[i + 1]!)]);
+      const segment = [placed[from]!, placed[from + 1]!, placed[i]!, placed[i + 1]!] as const;
+      drawSegment(image, (width * scale) / 2, segment);
     }
   }
   return image;
