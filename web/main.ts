@@ -91,12 +91,6 @@ const pad = createPad(
   [files.pictureButton, exampleButton],
 );
 
-const threads = document.querySelector("#threads")!;
-const cores = Math.min(navigator.hardwareConcurrency ?? 1, 16);
-threads.textContent = crossOriginIsolated
-  ? `Trains on ${cores} ${cores === 1 ? "thread" : "threads"}.`
-  : "Trains on one thread: this page is not cross-origin isolated. The results are the same.";
-
 document
   .querySelector("main")!
   .replaceChildren(

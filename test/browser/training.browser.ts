@@ -159,7 +159,7 @@ describe("fifty steps give Node's weights, bit for bit", () => {
     async (_, isolated, threads) => {
       const page = await open({ isolated, serviceWorkers: "block" });
       expect(await page.text("#threads")).toMatch(
-        isolated ? /^Trains on \d+ thread/ : /^Trains on one thread: this page/,
+        isolated ? /^Trains on up to \d+ threads/ : /^Trains on one thread: this page/,
       );
       await setUp(page);
       if (isolated) await page.option("Threads", threads);
@@ -199,7 +199,7 @@ describe("errors", () => {
       await setUp(page);
       await makeSteps(page, 2);
       // The engine finds that a thread has not done its share.
-      const worker = page.page.workers().find(({ url }) => url().includes("worker"))!;
+      const worker = page.page.workers().find((worker) => worker.url().includes("worker"))!;
       await worker.evaluate("globalThis.load = Atomics.load; Atomics.load = (...args) => load(...args) + 1;");
       await page.button("Step").click();
       await page.page.waitForSelector(".message.error");

@@ -70,8 +70,8 @@ export interface Progress {
   /** Means over the epoch so far. */
   readonly loss: number;
   readonly accuracy: number;
-  /** Means over the steps since the last report. */
-  readonly recent: { readonly loss: number; readonly accuracy: number };
+  /** Means over the steps since the last report, where there were any. */
+  readonly recent: { readonly loss: number; readonly accuracy: number } | undefined;
   readonly imagesPerSecond: number;
   readonly millisecondsPerStep: number;
   /** Undefined until it can be told. */

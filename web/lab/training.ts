@@ -63,6 +63,8 @@ class Reporter implements Callback {
   #lastReport = 0;
   #testStart = 0;
   #testTime: number | undefined;
+  /** The step that is done, and whether the run has been told to be held up after it. */
+  #last: { readonly step: number; readonly logs: Logs; readonly paused: boolean } | undefined;
   /** Sums of loss and accuracy over the epoch, now and at the last report, and the samples that they are over. */
   #sums = [0, 0, 0];
   #reported = [0, 0, 0];
@@ -82,6 +84,7 @@ class Reporter implements Callback {
 
   onEpochBegin(epoch: number): void {
     this.#epoch = epoch;
+    this.#last = undefined;
     this.#sums = [0, 0, 0];
     this.#reported = [0, 0, 0];
     this.#lastMark = performance.now();
@@ -89,6 +92,8 @@ class Reporter implements Callback {
 
   async onBatchBegin(): Promise<void> {
     const { isShut } = this.#gate;
+    // It may have been shut since the last step's report.
+    if (isShut && this.#last && !this.#last.paused) this.#report(performance.now());
     await this.#gate.enter(this.#signal);
     if (isShut) this.#lastMark = performance.now();
   }
@@ -101,14 +106,17 @@ class Reporter implements Callback {
     const count = Math.min((batch + 1) * this.#options.batchSize, this.#samples);
     this.#sums = [logs.loss! * count, logs.accuracy! * count, count];
     const isLast = batch + 1 === this.#steps;
-    if (now - this.#lastReport >= REPORT_EVERY || this.#gate.isShut || isLast) this.#report(batch + 1, logs, now);
+    this.#last = { step: batch + 1, logs, paused: false };
+    if (now - this.#lastReport >= REPORT_EVERY || this.#gate.isShut || isLast) this.#report(now);
     if (isLast) {
       this.#testStart = now;
       this.#tell({ type: "testing" });
     }
   }
 
-  #report(step: number, logs: Logs, now: number): void {
+  #report(now: number): void {
+    const { step, logs } = this.#last!;
+    this.#last = { step, logs, paused: this.#gate.isShut };
     const [loss, accuracy, count] = this.#sums.map((sum, i) => sum - this.#reported[i]!) as [number, number, number];
     this.#reported = this.#sums;
     this.#lastReport = now;
@@ -120,7 +128,7 @@ class Reporter implements Callback {
       steps: this.#steps,
       loss: logs.loss!,
       accuracy: logs.accuracy!,
-      recent: { loss: loss / count, accuracy: accuracy / count },
+      recent: count > 0 ? { loss: loss / count, accuracy: accuracy / count } : undefined,
       imagesPerSecond: (1000 * this.#options.batchSize) / perStep,
       millisecondsPerStep: perStep,
       secondsLeft: this.#secondsLeft(step, perStep),

@@ -56,7 +56,11 @@ function mapsColumn(layer: LayerInfo, onPlace: (place: Place) => void): Column {
   const columns = count <= 2 ? 1 : count <= 24 ? 4 : 5;
   const canvases = Array.from({ length: count }, () => h("canvas", { width, height }));
   const buttons = canvases.map((canvas, channel) => {
-    const choose = () => onPlace({ layer, channel });
+    const choose = (event: Event) => {
+      document.querySelector(".map.chosen")?.classList.remove("chosen");
+      (event.currentTarget as HTMLElement).classList.add("chosen");
+      onPlace({ layer, channel });
+    };
     const label = count === 1 ? layer.name : `${layer.name}, map ${channel + 1} of ${channels}`;
     const attributes = { type: "button", class: "map", tabindex: channel === 0 ? 0 : -1, "aria-label": label };
     return h("button", { ...attributes, onpointerenter: choose, onfocus: choose, onclick: choose }, canvas);
@@ -85,6 +89,7 @@ function unitsColumn(layer: LayerInfo, onPlace: (place: Place) => void): Column 
   let channel = 0;
   const choose = (next: number) => {
     channel = Math.max(0, Math.min(units - 1, next));
+    document.querySelector(".map.chosen")?.classList.remove("chosen");
     onPlace({ layer, channel });
   };
   const button = h(

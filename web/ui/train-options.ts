@@ -30,14 +30,15 @@ const OPTIMIZERS: Record<OptimizerName, string> = {
   adadelta: "Adadelta",
 };
 
+/** On how many threads the page can train. */
+export const mostThreads = crossOriginIsolated ? Math.min(navigator.hardwareConcurrency ?? 1, 16) : 1;
+
 export function createOptions(): { element: HTMLFieldSetElement; read(): TrainOptions } {
-  const cores = Math.min(navigator.hardwareConcurrency ?? 1, 16);
-  const most = crossOriginIsolated ? cores : 1;
   const epochs = numberField("Epochs", 3, { min: 1, max: 100, step: 1 });
   const batchSize = numberField("Batch", 128, { min: 1, max: 4096, step: 1 });
   const learningRate = numberField("Learning rate", "", { min: 0, step: "any", placeholder: "its own" });
   const seed = numberField("Seed", 1, { min: 0, max: 2 ** 31, step: 1 });
-  const threads = numberField("Threads", most, { min: 1, max: most, step: 1 });
+  const threads = numberField("Threads", mostThreads, { min: 1, max: mostThreads, step: 1 });
   const optimizer = choice("Optimizer", OPTIMIZERS);
   const padding = choice("Second padding", { same: "same", valid: "valid" });
   const from = choice("Begin with", { new: "a new network", open: "the open network" });

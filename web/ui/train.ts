@@ -3,7 +3,7 @@ import { proxy, type Remote } from "comlink";
 import { type CurvePoint, Curves } from "../charts/curves.ts";
 import { h, percent, section } from "../dom.ts";
 import type { EpochEnd, Lab, NetworkInfo, Progress, TrainEvent } from "../lab/protocol.ts";
-import { createOptions } from "./train-options.ts";
+import { createOptions, mostThreads } from "./train-options.ts";
 
 export interface TrainListeners {
   /** Another network is open. */
@@ -41,6 +41,7 @@ function createCharts() {
       element.hidden = true;
     },
     step: ({ epoch, step, steps, recent }: Progress) => {
+      if (!recent) return;
       points.push({ x: epoch + step / steps, ...recent });
       draw();
     },
@@ -107,6 +108,13 @@ function createStatus() {
       bar.value = 0;
     },
   };
+}
+
+function onThreads(): string {
+  if (!crossOriginIsolated) {
+    return "Trains on one thread: this page is not cross-origin isolated. The results are the same, bit for bit.";
+  }
+  return `Trains on up to ${mostThreads} threads; the results are the same, bit for bit, on any number of them.`;
 }
 
 export function createTrain(lab: Remote<Lab>, listeners: TrainListeners): HTMLElement {
@@ -214,5 +222,6 @@ export function createTrain(lab: Remote<Lab>, listeners: TrainListeners): HTMLEl
   }
 
   const lead = "The recipe on MNIST’s 60,000 images, in this page. What you draw is looked at as the network learns.";
-  return section("train", "Train", lead, form, status.element, charts.element, table.element);
+  const note = h("p", { id: "threads", class: "note" }, onThreads());
+  return section("train", "Train", lead, form, note, status.element, charts.element, table.element);
 }
