@@ -1,9 +1,9 @@
 /** The page in the real Chromium: what it loads, what it recognises, what it shows, and files in and out. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import axe from "axe-core";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { loadModel, NDArray, type Sequential } from "../../src/index.ts";
@@ -247,7 +247,6 @@ describe("files", () => {
 });
 
 describe("accessibility", () => {
-  const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
   interface Violation {
     readonly id: string;
     readonly impact: string;
@@ -260,7 +259,7 @@ describe("accessibility", () => {
     await visit.draw(9, SHAPES.usual!);
     await page.locator("#judge").scrollIntoViewIfNeeded();
     await page.waitForSelector(".matrix");
-    await page.evaluate(axe);
+    await page.evaluate(axe.source);
     for (const width of [1280, 360]) {
       await page.setViewportSize({ width, height: 800 });
       expect(await page.evaluate("document.documentElement.scrollWidth"), "nothing is wider than the page").toBe(width);

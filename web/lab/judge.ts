@@ -6,7 +6,7 @@ import type { Judgement, Mistake, TestImage } from "./protocol.ts";
 
 const BATCH_SIZE = 128;
 /** Mistakes that are shown. */
-const WORST = 60;
+const WORST = 48;
 
 type TestSet = Awaited<ReturnType<typeof testSet>>;
 
