@@ -42,6 +42,7 @@ let waiting = false;
 
 function onNetwork(network: NetworkInfo): void {
   inside.open(network);
+  inside.outdate();
   files.describe(network);
   viewer.start();
 }

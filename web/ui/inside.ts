@@ -138,6 +138,7 @@ export function createInside(details: Details): Inside {
   const strip = h("div", { class: "strip", tabindex: 0, role: "group", "aria-label": "Layers, from input to output" });
   let columns: Column[] = [];
   let sight: Sight | undefined;
+  let drawn = "";
 
   function paint(): void {
     for (const { layer, paint } of columns) {
@@ -151,6 +152,10 @@ export function createInside(details: Details): Inside {
   return {
     element: section("inside", "See inside", hint, h("div", { class: "strip-frame" }, strip), details.element),
     open: (network) => {
+      // While one trains anew the picture stays, and what has been chosen in it.
+      const next = JSON.stringify(network.layers);
+      if (next === drawn) return;
+      drawn = next;
       const layers = [INPUT, ...network.layers.filter((layer) => !isHidden(layer))];
       columns = layers.map((layer, i) => {
         const choose = (place: Place) => details.open(place, layers[i - 1]);
