@@ -1,5 +1,5 @@
 /** MNIST from beside the page: streamed with progress, and kept by the browser for the next visit. */
-import { datasets, type NDArray, toCategorical } from "lenet";
+import { datasets, type NDArray, toCategorical, UserError } from "lenet";
 import { DIGITS, SIDE } from "./network.ts";
 import type { OnData } from "./protocol.ts";
 
@@ -40,7 +40,7 @@ async function load(base: string, file: string, onData: OnData): Promise<Uint8Ar
   let content = await (await cache?.match(url))?.blob();
   if (!content) {
     const response = await fetch(url);
-    if (!response.ok) throw new Error(`cannot load ${file}: the server answers ${response.status}`);
+    if (!response.ok) throw new UserError(`cannot load ${file}: the server answers ${response.status}.`);
     content = await readAll(response, onData);
     // A full store keeps nobody from going on.
     await cache?.put(url, new Response(content)).catch(() => {});

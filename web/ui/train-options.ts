@@ -41,7 +41,7 @@ export function createOptions(): { element: HTMLFieldSetElement; read(): TrainOp
   const threads = numberField("Threads", mostThreads, { min: 1, max: mostThreads, step: 1 });
   const optimizer = choice("Optimizer", OPTIMIZERS);
   const padding = choice("Second padding", { same: "same", valid: "valid" });
-  const from = choice("Begin with", { new: "a new network", open: "the open network" });
+  const from = choice("Begin with", { new: "new weights", open: "the open ones" });
   const fields = [from, epochs, batchSize, optimizer, learningRate, seed, threads, padding];
   return {
     element: h("fieldset", { class: "options" }, h("legend", {}, "Options"), ...fields.map(({ element }) => element)),

@@ -211,13 +211,16 @@ export function createTrain(lab: Remote<Lab>, listeners: TrainListeners): HTMLEl
   async function goBack(): Promise<void> {
     run++;
     reset.disabled = true;
-    const network = await lab.reset();
+    try {
+      listeners.onNetwork(await lab.reset());
+      status.clear();
+      status.say("Reset to the network from before.");
+    } catch (error) {
+      listeners.onError(error as Error);
+    }
     setState("idle");
     charts.clear();
     table.clear();
-    status.clear();
-    status.say("Reset to the network from before.");
-    listeners.onNetwork(network);
     listeners.onEnd();
   }
 
