@@ -5,7 +5,7 @@ type Line = readonly Point[];
 
 /** Part of an ellipse, from angle to angle in turns, clockwise from the right as screens have it. */
 function arc(cx: number, cy: number, rx: number, ry: number, from: number, to: number): Line {
-  const steps = Math.max(4, Math.ceil(Math.abs(to - from) * 14));
+  const steps = Math.max(4, Math.ceil(Math.abs(to - from) * 12));
   return Array.from({ length: steps + 1 }, (_, i) => {
     const angle = 2 * Math.PI * (from + ((to - from) * i) / steps);
     return [cx + rx * Math.cos(angle), cy + ry * Math.sin(angle)] as const;
@@ -58,8 +58,6 @@ export interface Shape {
   readonly top: number;
   /** Thickness of the line, in shares of the pad. */
   readonly line: number;
-  /** How far it leans to the right. */
-  readonly slant?: number;
 }
 
 export const SHAPES: Readonly<Record<string, Shape>> = {
@@ -69,12 +67,9 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   "off-centre": { size: 0.45, left: 0.5, top: 0.03, line: 0.06 },
   thick: { size: 0.65, left: 0.18, top: 0.18, line: 0.13 },
   thin: { size: 0.65, left: 0.18, top: 0.18, line: 0.02 },
-  slanted: { size: 0.6, left: 0.15, top: 0.2, line: 0.07, slant: 0.25 },
 };
 
 /** A digit's lines in a shape, in shares of the pad. */
-export function linesOf(digit: number, { size, left, top, slant = 0 }: Shape): Line[] {
-  return DIGITS[digit]!.map((line) =>
-    line.map(([x, y]) => [left + size * (x + slant * (0.5 - y)), top + size * y] as const),
-  );
+export function linesOf(digit: number, { size, left, top }: Shape): Line[] {
+  return DIGITS[digit]!.map((line) => line.map(([x, y]) => [left + size * x, top + size * y] as const));
 }
