@@ -118,7 +118,7 @@ describe("recognition", () => {
     expect(await visit.digit()).toBe("1");
   });
 
-  it("of a picture that is pasted", async () => {
+  it.each(["png", "webp"])("of a picture that is pasted, .%s", async (format) => {
     const visit = await open();
     // A seven, dark on white, as a picture of the browser's own.
     await visit.page.evaluate(`(async () => {
@@ -133,7 +133,7 @@ describe("recognition", () => {
       context.lineTo(170, 40);
       context.lineTo(125, 160);
       context.stroke();
-      const file = new File([await canvas.convertToBlob({ type: "image/webp" })], "seven.webp");
+      const file = new File([await canvas.convertToBlob({ type: "image/${format}" })], "seven.${format}");
       const clipboardData = new DataTransfer();
       clipboardData.items.add(file);
       dispatchEvent(new ClipboardEvent("paste", { clipboardData }));

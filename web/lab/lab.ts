@@ -13,6 +13,7 @@ import {
   toProbabilities,
   trainedLeNet,
 } from "./network.ts";
+import { readPicture } from "./picture.ts";
 import type { Lab, OnData, Subject, TrainEvent, TrainOptions } from "./protocol.ts";
 import { rasterize } from "./rasterize.ts";
 import { compileFor, Gate, runTraining } from "./training.ts";
@@ -30,7 +31,6 @@ async function fetchBytes(url: URL): Promise<Uint8Array> {
 async function toPixels(subject: Subject): Promise<Uint8Array> {
   if (subject.kind === "pixels") return subject.pixels;
   if (subject.kind === "strokes") return prepareDigit(rasterize(subject.strokes), "the drawing").data;
-  const { readPicture } = await import("./picture.ts");
   return prepareDigit(await readPicture(subject.bytes, subject.name), subject.name).data;
 }
 
