@@ -13,6 +13,40 @@ export interface Pad {
   show(pixels: Uint8Array): void;
 }
 
+function drawStroke(context: CanvasRenderingContext2D, { width, points }: Stroke): void {
+  const [x = 0, y = 0, ...rest] = points;
+  context.lineWidth = width * SIDE;
+  context.beginPath();
+  context.moveTo(x * SIDE, y * SIDE);
+  // A line of no length is drawn as a dot.
+  context.lineTo(x * SIDE, y * SIDE);
+  for (let i = 0; i < rest.length; i += 2) context.lineTo(rest[i]! * SIDE, rest[i + 1]! * SIDE);
+  context.stroke();
+}
+
+/** Draws the lines, on 28x28 pixels where they are shown. */
+function drawPad(canvas: HTMLCanvasElement, strokes: readonly Stroke[], shown: Uint8Array | undefined): void {
+  const context = canvas.getContext("2d")!;
+  context.clearRect(0, 0, SIDE, SIDE);
+  if (shown) {
+    const small = document.createElement("canvas");
+    paintPixels(small, shown, { width: 28, height: 28, largest: 255 });
+    context.imageSmoothingEnabled = false;
+    context.drawImage(small, 0, 0, SIDE, SIDE);
+  }
+  context.lineCap = context.lineJoin = "round";
+  context.strokeStyle = getComputedStyle(canvas).color;
+  for (const stroke of strokes) drawStroke(context, stroke);
+}
+
+/** Where a pointer has been since its last event, x and y in turn, in shares of the element's sides. */
+function placesOf(event: PointerEvent, element: Element): number[] {
+  const box = element.getBoundingClientRect();
+  const moves = event.getCoalescedEvents?.() ?? [];
+  const all = moves.length > 0 ? moves : [event];
+  return all.flatMap(({ clientX, clientY }) => [(clientX - box.left) / box.width, (clientY - box.top) / box.height]);
+}
+
 /** @param onChange called with the lines whenever they change */
 export function createPad(onChange: (strokes: readonly Stroke[]) => void, tools: readonly Node[]): Pad {
   const canvas = h("canvas", {
@@ -23,7 +57,6 @@ export function createPad(onChange: (strokes: readonly Stroke[]) => void, tools:
     role: "img",
     "aria-label": "Pad to draw a digit on, with mouse, pen or finger. Without one of them, take a test image.",
   });
-  const context = canvas.getContext("2d")!;
   const thickness = h("input", {
     type: "range",
     min: THICKNESS.least,
@@ -37,27 +70,8 @@ export function createPad(onChange: (strokes: readonly Stroke[]) => void, tools:
   let shown: Uint8Array | undefined;
   let points: number[] | undefined;
 
-  function drawStroke({ width, points: [x = 0, y = 0, ...rest] }: Stroke): void {
-    context.lineWidth = width * SIDE;
-    context.beginPath();
-    context.moveTo(x * SIDE, y * SIDE);
-    // A line of no length is drawn as a dot.
-    context.lineTo(x * SIDE, y * SIDE);
-    for (let i = 0; i < rest.length; i += 2) context.lineTo(rest[i]! * SIDE, rest[i + 1]! * SIDE);
-    context.stroke();
-  }
-
   function redraw(): void {
-    context.clearRect(0, 0, SIDE, SIDE);
-    if (shown) {
-      const small = document.createElement("canvas");
-      paintPixels(small, shown, { width: 28, height: 28, largest: 255 });
-      context.imageSmoothingEnabled = false;
-      context.drawImage(small, 0, 0, SIDE, SIDE);
-    }
-    context.lineCap = context.lineJoin = "round";
-    context.strokeStyle = getComputedStyle(canvas).color;
-    for (const stroke of strokes) drawStroke(stroke);
+    drawPad(canvas, strokes, shown);
     undoButton.disabled = strokes.length === 0;
     clearButton.disabled = strokes.length === 0 && !shown;
   }
@@ -74,11 +88,7 @@ export function createPad(onChange: (strokes: readonly Stroke[]) => void, tools:
   };
 
   function add(event: PointerEvent): void {
-    const box = canvas.getBoundingClientRect();
-    const moves = event.getCoalescedEvents?.() ?? [];
-    for (const { clientX, clientY } of moves.length > 0 ? moves : [event]) {
-      points!.push((clientX - box.left) / box.width, (clientY - box.top) / box.height);
-    }
+    points!.push(...placesOf(event, canvas));
     change([...strokes.slice(0, -1), { width: thickness.valueAsNumber, points: points! }]);
   }
 
@@ -101,6 +111,7 @@ export function createPad(onChange: (strokes: readonly Stroke[]) => void, tools:
     });
   }
   addEventListener("keydown", (event) => {
+    if (event.target instanceof HTMLInputElement) return;
     if ((event.ctrlKey || event.metaKey) && event.key === "z" && strokes.length > 0) undo();
     else if (event.target === canvas && ["Delete", "Backspace", "Escape"].includes(event.key)) clear();
   });
