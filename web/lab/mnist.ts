@@ -17,7 +17,9 @@ const openCache = () => (typeof caches === "undefined" ? undefined : caches.open
 
 /** The bytes of a response as they come; `onData` is told how many. */
 async function readAll(response: Response, onData: OnData): Promise<Blob> {
-  const length = Number(response.headers.get("Content-Length")) || undefined;
+  // Of content that the browser unpacks the length is not that of the bytes which come.
+  const isPacked = response.headers.has("Content-Encoding");
+  const length = (!isPacked && Number(response.headers.get("Content-Length"))) || undefined;
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let loaded = 0;
   for (const reader = response.body!.getReader(); ; ) {
