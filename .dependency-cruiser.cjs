@@ -19,6 +19,7 @@ const MAY_IMPORT = {
       "src/regularizers.ts",
       "src/formats/",
       "src/datasets/",
+      "src/image/",
       "src/array.ts",
       "src/errors.ts",
     ],

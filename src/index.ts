@@ -6,6 +6,9 @@ export { type ClassScore, classScores, confusionMatrix, toLabels } from "./class
 export * as datasets from "./datasets/index.ts";
 export { toCategorical } from "./datasets/one-hot.ts";
 export { InternalError, UserError } from "./errors.ts";
+export { prepareDigit } from "./image/digit.ts";
+export type { GreyImage } from "./image/pictures.ts";
+export { decodeImage } from "./image/read.ts";
 export type { InitializerOption } from "./initializers.ts";
 export type { Shape } from "./kernels/op.ts";
 export * as layers from "./layers/index.ts";

@@ -21,7 +21,8 @@ export function decodeColours(bytes: Uint8Array, name: string): ColourImage {
  * Decodes a PNG or JPEG file to grey levels: colour to luminance, transparency composited on white, JPEG turned upright by
  * its EXIF orientation.
  *
- * @throws UserError as {@link decodeColours}.
+ * @param name what messages call the picture, usually its path
+ * @throws UserError for a file that is neither PNG nor JPEG, is damaged, or has more than 64 megapixels.
  */
 export function decodeImage(bytes: Uint8Array, name: string): GreyImage {
   const image = decodeColours(bytes, name);

@@ -10,6 +10,7 @@ export interface ColourImage {
   readonly orientation: number;
 }
 
+/** A picture in grey levels. */
 export interface GreyImage {
   readonly width: number;
   readonly height: number;

@@ -20,6 +20,8 @@ const ISOLATION = {
 
 export interface Site {
   readonly url: string;
+  /** Paths of the files that were asked for. */
+  readonly served: readonly string[];
   close(): void;
 }
 
@@ -31,9 +33,11 @@ export async function serve(
     pages = {},
   }: { readonly isolated: boolean; readonly pages?: Readonly<Record<string, string | Uint8Array>> },
 ): Promise<Site> {
+  const served: string[] = [];
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url ?? "/", "http://localhost");
     const path = pathname.endsWith("/") ? `${pathname}index.html` : pathname;
+    served.push(path);
     const headers = { "Content-Type": TYPES[extname(path)] ?? "application/octet-stream", ...(isolated && ISOLATION) };
     try {
       const content = pages[path] ?? (await readFile(join(folder, normalize(path))));
@@ -45,6 +49,7 @@ export async function serve(
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
+    served,
     url: `http://127.0.0.1:${port}/`,
     close: () => {
       server.closeAllConnections();
