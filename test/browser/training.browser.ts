@@ -237,13 +237,13 @@ describe("errors", () => {
       const page = await open();
       await setUp(page);
       await makeSteps(page, 2);
-      // The engine finds that a thread has not done its share.
+      // The threads cannot be told to begin.
       const worker = page.page.workers().find((worker) => worker.url().includes("worker"))!;
-      await worker.evaluate("globalThis.load = Atomics.load; Atomics.load = (...args) => load(...args) + 1;");
+      await worker.evaluate("globalThis.add = Atomics.add; Atomics.add = () => { throw new Error('out of order'); };");
       await page.button("Step").click();
       await page.page.waitForSelector(".message.error");
-      expect(await page.text(".message p")).toMatch(/^Something went wrong: the engine failed: /);
-      await worker.evaluate("Atomics.load = load;");
+      expect(await page.text(".message p")).toMatch(/^Something went wrong: the engine failed: out of order/);
+      await worker.evaluate("Atomics.add = add;");
       await page.button("Close").click();
 
       await page.option("Learning rate", 1e9);
