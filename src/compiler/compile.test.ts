@@ -209,13 +209,27 @@ test("convolution, bias, ReLU and pooling become one op", () => {
   expect(gradients.map(({ outputs }) => outputs)).toEqual([[], []]);
 });
 
-test("both gradients of a dense layer behind a ReLU become one op, with the update of its weight", () => {
-  const { network } = networkOf({ ...networks["dense layers behind ReLUs, in whole vectors"]!, optimizer: sgd() });
-  const gradients = buildPrograms(network)
-    .get("trainStep")!
-    .filter(({ op }) => /^matmul/.test(op.name) && op.name !== "matmul");
-  // The last layer's outputs make no whole vectors.
-  expect(gradients.map(({ outputs }) => outputs.map(({ shape }) => shape))).toEqual([[[36]], [[72]], []]);
+describe("both gradients of a dense layer behind a ReLU become one op", () => {
+  const dense = networks["dense layers behind ReLUs, in whole vectors"]!;
+  const outputsOf = ({ network }: BuiltNetwork) =>
+    buildPrograms(network)
+      .get("trainStep")!
+      .filter(({ op }) => op.name === "matmulWeightGradient")
+      .map(({ outputs }) => outputs.map(({ shape }) => shape));
+
+  test("with the update of its weight", () => {
+    // The last layer's outputs make no whole vectors.
+    expect(outputsOf(networkOf({ ...dense, optimizer: sgd() }))).toEqual([[[36]], [[72]], []]);
+  });
+
+  test("or without it, where all gradients are needed first", async () => {
+    const built = networkOf({ ...dense, optimizer: rmsprop({ epsilon: 0.1, globalClipnorm: 0.1 }) });
+    expect(outputsOf(built)).toEqual([[[8, CLASSES]], [[36], [36, 8]], [[72], [72, 36]]]);
+    const expected = await runAll(new Interpreter(built.network, BATCH), built, BATCH);
+    const single = await runAll(await sessionFor(built), built, BATCH);
+    expectAlike(single, expected, 2e-5);
+    expect(await runAll(await sessionFor(built, 2), built, BATCH)).toEqual(single);
+  });
 });
 
 describe("clipping by norm makes the step one of two halves", () => {

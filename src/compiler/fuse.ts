@@ -125,7 +125,7 @@ export function fuseUpdates(nodes: readonly Node[]): Node[] {
 /**
  * Moves the input gradient of a dense layer behind a ReLU into its weight gradient: both are made of the same rows. The
  * pair stands where the input gradient stood, with the weight's update where there is one: nothing may read the weight
- * after it.
+ * after that.
  */
 export function pairDenseGradients(nodes: readonly Node[]): Node[] {
   const views = new Map<Tensor, Tensor>();
@@ -134,27 +134,27 @@ export function pairDenseGradients(nodes: readonly Node[]): Node[] {
     const viewed = views.get(tensor);
     return viewed ? original(viewed) : tensor;
   };
-  const paired = [...nodes];
-  for (const [place, node] of nodes.entries()) {
-    if (node.op !== (matmul as Op<unknown>) || !(node.attributes as MatmulAttributes).masked) continue;
+  const moved = new Set<Node>();
+  const paired = nodes.map((node, place): Node => {
+    if (node.op !== (matmul as Op<unknown>) || !(node.attributes as MatmulAttributes).masked) return node;
     const [dy, weight, mask] = node.inputs as [Tensor, Tensor, Tensor];
-    const other = nodes.findIndex(
+    const partner = nodes.find(
       ({ op, inputs: [x, gradient] }) =>
         op === (matmulWeightGradient as Op<unknown>) && gradient === dy && original(x!) === original(mask),
     );
-    const partner = nodes[other];
-    const isRead = nodes.some((later, index) => index > place && index !== other && later.inputs.includes(weight));
-    if (!partner || dy.shape.at(-1)! % 4 !== 0 || isRead) continue;
+    if (!partner || dy.shape.at(-1)! % 4 !== 0) return node;
     const { update } = partner.attributes as MatmulWeightGradientAttributes;
-    paired[place] = {
+    const isRead = nodes.slice(place + 1).some((later) => later !== partner && later.inputs.includes(weight));
+    if (update && isRead) return node;
+    moved.add(partner);
+    return {
       op: partner.op,
       attributes: { update, inputGradient: true },
       inputs: update ? partner.inputs : [...partner.inputs, weight],
       outputs: [...node.outputs, ...partner.outputs],
     };
-    paired.splice(other, 1);
-  }
-  return paired;
+  });
+  return paired.filter((node) => !moved.has(node));
 }
 
 function countUses(nodes: readonly Node[]): Map<Tensor, number> {
