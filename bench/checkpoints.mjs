@@ -8,7 +8,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { callbacks, datasets, layers, Sequential, toCategorical } from "../dist/index.js";
+import * as lenet from "../dist/index.js";
+import { build, networks } from "./networks.mjs";
+
+const { callbacks, datasets, toCategorical } = lenet;
 
 const { values: options } = parseArgs({
   options: {
@@ -27,24 +30,6 @@ const [[images, labels]] = await datasets.mnist.loadData();
 const x = images.reshape([-1, 28, 28, 1]).divide(255).slice(0, count);
 const y = toCategorical(labels, 10).slice(0, count);
 
-function makeModel() {
-  const model = new Sequential(
-    [
-      layers.input({ shape: [28, 28, 1] }),
-      layers.conv2d({ filters: 20, kernelSize: 5, padding: "same", activation: "relu" }),
-      layers.maxPooling2d({ poolSize: 2 }),
-      layers.conv2d({ filters: 50, kernelSize: 5, padding: "same", activation: "relu" }),
-      layers.maxPooling2d({ poolSize: 2 }),
-      layers.flatten(),
-      layers.dense({ units: 500, activation: "relu" }),
-      layers.dense({ units: 10, activation: "softmax" }),
-    ],
-    { seed: 1 },
-  );
-  model.compile({ loss: "categorical_crossentropy", optimizer: "adam", metrics: ["accuracy"] });
-  return model;
-}
-
 /** Seconds by the clock and on the processors. */
 async function time(model, given) {
   const [start, used] = [performance.now(), process.cpuUsage()];
@@ -55,7 +40,7 @@ async function time(model, given) {
 
 const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 const folder = mkdtempSync(join(tmpdir(), "lenet-checkpoints-"));
-const [without, keeping] = [makeModel(), makeModel()];
+const [without, keeping] = [1, 2].map(() => build(lenet, networks.same, { seed: 1 }));
 const costs = { clock: [], processors: [] };
 try {
   for (let pair = 0; pair <= pairs; pair++) {

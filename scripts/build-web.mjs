@@ -6,7 +6,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "vite";
-import { datasets, layers, Sequential, toCategorical } from "../dist/index.js";
+import { build as buildNetwork, networks } from "../bench/networks.mjs";
+import * as lenet from "../dist/index.js";
+
+const { datasets, toCategorical } = lenet;
 
 const FOLDER = "dist/web";
 const epochs = Number(process.argv[2] ?? 2);
@@ -35,20 +38,7 @@ for (const [name, array] of Object.entries(files)) {
 }
 
 const scale = (images) => images.reshape([-1, 28, 28, 1]).divide(255);
-const model = new Sequential(
-  [
-    layers.input({ shape: [28, 28, 1] }),
-    layers.conv2d({ filters: 20, kernelSize: 5, padding: "same", activation: "relu" }),
-    layers.maxPooling2d({ poolSize: 2 }),
-    layers.conv2d({ filters: 50, kernelSize: 5, padding: "same", activation: "relu" }),
-    layers.maxPooling2d({ poolSize: 2 }),
-    layers.flatten(),
-    layers.dense({ units: 500, activation: "relu" }),
-    layers.dense({ units: 10, activation: "softmax" }),
-  ],
-  { seed: 1 },
-);
-model.compile({ loss: "categorical_crossentropy", optimizer: "adam", metrics: ["accuracy"] });
+const model = buildNetwork(lenet, networks.same, { seed: 1 });
 await model.fit(scale(trainImages), toCategorical(trainLabels, 10), { batchSize: 128, epochs });
 const { accuracy } = await model.evaluate(scale(testImages), toCategorical(testLabels, 10), { batchSize: 128 });
 await datasets.saveNpz(join(FOLDER, "weights.npz"), Object.fromEntries(model.getWeights().entries()));
