@@ -108,9 +108,10 @@ function findPlaces(file: Uint8Array, lengths: ReadonlyMap<number, number>): Map
     const mark = words[at]!;
     const length = lengths.get(mark);
     if (length === undefined) continue;
-    if (places.has(mark) || !words.subarray(at, at + length).every((word) => word === mark)) return undefined;
-    places.set(mark, { start: 4 * at, bytes: 4 * length });
-    at += length - 1;
+    const start = at;
+    while (at + 1 < start + length && words[at + 1] === mark) at++;
+    if (places.has(mark) || at + 1 !== start + length) return undefined;
+    places.set(mark, { start: 4 * start, bytes: 4 * length });
   }
   return places.size === lengths.size ? places : undefined;
 }

@@ -106,7 +106,8 @@ class Checkpoints implements KeptRun {
 
   async toBytes(): Promise<Uint8Array> {
     const { model, callbacks, settings } = this.#of;
-    const saved = toSavedModel(model);
+    // No copies: they are in the file before the next step.
+    const saved = toSavedModel(model, (tensor) => model.variables.view(tensor));
     const tensors: NamedTensor[] = [];
     const { learningRate, iterations } = model.compiled!.optimizer;
     const states = callbacks.map((callback) => callback.getState?.() ?? null);

@@ -8,13 +8,13 @@ import type { Compiled, ModelState } from "./state.ts";
 /** What Keras keeps besides the slots: the number of steps, and this. */
 export const LEARNING_RATE = "learning_rate";
 
-export function toSavedModel(model: ModelState): SavedModel {
-  const { compiled, variables } = model;
-  const named = (name: string, tensor: Tensor): NamedTensor => ({
-    name,
-    shape: tensor.shape,
-    data: variables.read(tensor),
-  });
+/** @param valueOf copies a tensor's value, if nothing else is given */
+export function toSavedModel(
+  model: ModelState,
+  valueOf = (tensor: Tensor): Float32Array => model.variables.read(tensor),
+): SavedModel {
+  const { compiled } = model;
+  const named = (name: string, tensor: Tensor): NamedTensor => ({ name, shape: tensor.shape, data: valueOf(tensor) });
   const saved = {
     modelConfig: modelConfig(model),
     layers: model.placed

@@ -51,15 +51,16 @@ export class Variables {
 
   /** A copy of a tensor's present value. */
   read(tensor: Tensor): Float32Array {
-    return this.#live(tensor).slice();
+    return this.view(tensor).slice();
   }
 
   write(tensor: Tensor, value: Float32Array): void {
-    if (this.#session?.holds(tensor)) this.#live(tensor).set(value);
+    if (this.#session?.holds(tensor)) this.view(tensor).set(value);
     else this.#values.set(tensor, value.slice());
   }
 
-  #live(tensor: Tensor): Float32Array {
+  /** A tensor's present value where it lies: to read, until the next step. */
+  view(tensor: Tensor): Float32Array {
     const session = this.#session;
     if (session?.holds(tensor)) return session.view(tensor) as Float32Array;
     const value = this.#values.get(tensor)!;
@@ -103,7 +104,7 @@ export class Variables {
     const session = await Session.create(network, { batchSize, threads: count, strict: this.strict, profile });
     for (const tensor of this.#values.keys()) {
       if (!session.holds(tensor)) continue;
-      session.view(tensor).set(this.#live(tensor));
+      session.view(tensor).set(this.view(tensor));
       this.#values.set(tensor, IN_SESSION);
     }
     this.#session = session;
@@ -129,7 +130,9 @@ export class Variables {
   /** The first value in any of the tensors that is not finite. */
   firstNotFinite(tensors: readonly Tensor[]): number | undefined {
     for (const tensor of tensors) {
-      for (const value of this.#live(tensor)) if (!Number.isFinite(value)) return value;
+      const values = this.view(tensor);
+      // Five times as fast as `for … of`, and it is done for each checkpoint.
+      for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return values[i];
     }
     return undefined;
   }
