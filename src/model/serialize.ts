@@ -8,13 +8,13 @@ import type { Compiled, ModelState } from "./state.ts";
 /** What Keras keeps besides the slots: the number of steps, and this. */
 export const LEARNING_RATE = "learning_rate";
 
-/** @param valueOf copies a tensor's value, if nothing else is given */
+/** @param value copies a tensor's value, if nothing else is given */
 export function toSavedModel(
   model: ModelState,
-  valueOf = (tensor: Tensor): Float32Array => model.variables.read(tensor),
+  value = (tensor: Tensor): Float32Array => model.variables.read(tensor),
 ): SavedModel {
   const { compiled } = model;
-  const named = (name: string, tensor: Tensor): NamedTensor => ({ name, shape: tensor.shape, data: valueOf(tensor) });
+  const named = (name: string, tensor: Tensor): NamedTensor => ({ name, shape: tensor.shape, data: value(tensor) });
   const saved = {
     modelConfig: modelConfig(model),
     layers: model.placed
