@@ -16,6 +16,7 @@ import { findSparseInputs, fuse, fuseReluGradients, fuseUpdates, pairDenseGradie
 import { Graph } from "./graph.ts";
 import type { LoweredLoss, Network, Program, Training } from "./network.ts";
 import { planMemory } from "./plan.ts";
+import { type Rounds, schedule } from "./schedule.ts";
 
 /** Kernels count with signed 32-bit addresses. */
 const LARGEST_MEMORY = 2 ** 31;
@@ -70,20 +71,23 @@ export function formatBytes(bytes: number): string {
 export function compile(network: Network, options: CompileOptions): CompiledNetwork {
   const { batchSize, threads, features, profile = false } = options;
   const programs = buildPrograms(network);
-  const persistent = persistentTensors(network);
-  const plan = planMemory([...programs.values()], persistent, batchSize, threads);
+  const rounds = scheduleAll(programs);
+  const plan = planMemory([...rounds.values()], persistentTensors(network), batchSize, threads);
   if (plan.bytes > LARGEST_MEMORY) {
     throw notEnoughMemory(plan.bytes, batchSize, "2 GiB is the most it can have");
   }
-  const kernels = [...programs].flatMap(([program, nodes]) =>
-    describeKernels(program, kernelsOf(nodes, plan), network),
-  );
-  const counters = profile ? { address: plan.bytes, bytes: kernels.length * COUNTERS.bytes } : undefined;
-  const module = emitModule({ programs, plan, features, threads, counters });
+  const nodes = [...programs].map(([program, nodes]) => [program, kernelsOf(nodes, plan)] as const);
+  const kernels = nodes.flatMap(([program, nodes]) => describeKernels(program, nodes, network));
+  const places = new Map(nodes.flatMap(([, nodes]) => nodes).map((node, place) => [node, place]));
+  const counters = profile ? { address: plan.bytes, bytes: kernels.length * COUNTERS.bytes, places } : undefined;
+  const module = emitModule({ programs: rounds, plan, features, threads, counters });
   const memoryBytes = plan.bytes + (counters ? threads * counters.bytes : 0);
   const compiled = { module, programs: [...programs.keys()], memoryBytes, operands: plan.operands };
   return counters ? { ...compiled, counters, kernels } : compiled;
 }
+
+const scheduleAll = (programs: ReadonlyMap<Program, readonly Node[]>): Map<Program, Rounds> =>
+  new Map([...programs].map(([program, nodes]) => [program, schedule(nodes)]));
 
 /** A module of one kernel without inputs, as the program `forward`. */
 export function compileKernel<Attributes>(
@@ -93,8 +97,8 @@ export function compileKernel<Attributes>(
 ): CompiledNetwork {
   const graph = new Graph();
   graph.applyAll(op, attributes);
-  const programs = new Map<Program, readonly Node[]>([["forward", graph.nodes]]);
-  const plan = planMemory([graph.nodes], [], batchSize, threads);
+  const programs = new Map<Program, Rounds>([["forward", [graph.nodes]]]);
+  const plan = planMemory([...programs.values()], [], batchSize, threads);
   const module = emitModule({ programs, plan, features, threads });
   return { module, programs: ["forward"], memoryBytes: plan.bytes, operands: plan.operands };
 }

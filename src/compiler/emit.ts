@@ -13,14 +13,20 @@ import {
 import { encodeModule } from "../wasm/encode.ts";
 import type { Program } from "./network.ts";
 import type { MemoryPlan } from "./plan.ts";
+import type { Rounds } from "./schedule.ts";
+
+/** Where kernels count: each thread's counters, and the place of each kernel's among them. */
+export interface Counters extends Scratch {
+  readonly places: ReadonlyMap<Node, number>;
+}
 
 export interface ModuleOptions {
-  readonly programs: ReadonlyMap<Program, readonly Node[]>;
+  readonly programs: ReadonlyMap<Program, Rounds>;
   readonly plan: MemoryPlan;
   readonly features: HostFeatures;
   readonly threads: number;
-  /** Where each thread's counters begin: see `profileLayout`. None unless profiling. */
-  readonly counters?: Scratch | undefined;
+  /** None unless profiling. */
+  readonly counters?: Counters | undefined;
 }
 
 /** The kernels of a program: those nodes that compute something. */
@@ -29,8 +35,8 @@ export function kernelsOf(nodes: readonly Node[], plan: Pick<MemoryPlan, "operan
 }
 
 /**
- * One exported function a program, (thread, threads, batch) → (). Every thread calls the same one; between its kernels
- * stands a barrier.
+ * One exported function a program, (thread, threads, batch) → (). Every thread calls the same one; behind each round of
+ * kernels stands a barrier.
  */
 export function emitModule({ programs, plan, features, threads, counters }: ModuleOptions): Uint8Array {
   const isShared = threads > 1;
@@ -41,13 +47,8 @@ export function emitModule({ programs, plan, features, threads, counters }: Modu
   const barrier = isShared ? buildBarrier() : undefined;
   const clock = counters && importFunc({ in: [], out: [f64] }, () => 0);
   const exports: Record<string, KernelFunction> = {};
-  let first = 0;
-  for (const [name, nodes] of programs) {
-    const kernels = kernelsOf(nodes, plan).map((node, index) => {
-      const own = counters && { ...counters, address: counters.address + (first + index) * COUNTERS.bytes };
-      return { run: emitNode(node, { ...plan, isShared, ...(own && { counters: own }) }, features), counters: own };
-    });
-    first += kernels.length;
+  for (const [name, rounds] of programs) {
+    const emitted = rounds.map((nodes) => emitRound(kernelsOf(nodes, plan), { plan, features, isShared, counters }));
     const locals = clock ? ([f64, f64, i32] as const) : [];
     exports[name] = func(
       { in: [i32, i32, i32], locals: locals as [typeof f64, typeof f64, typeof i32], out: [] },
@@ -65,11 +66,13 @@ export function emitModule({ programs, plan, features, threads, counters }: Modu
           local.set(began, now);
         };
         lap(undefined, 0);
-        for (const { run, counters: own } of kernels) {
-          call(run, [thread, count, batch]);
-          lap(own, COUNTERS.work);
-          if (barrier) call(barrier, [count]);
-          lap(own, COUNTERS.wait);
+        for (const kernels of emitted) {
+          for (const { run, counters: own } of kernels) {
+            call(run, [thread, count, batch]);
+            lap(own, COUNTERS.work);
+          }
+          if (barrier && kernels.length > 0) call(barrier, [count]);
+          lap(kernels.at(-1)?.counters, COUNTERS.wait);
         }
       },
     );
@@ -82,11 +85,27 @@ function isFree({ op, inputs, outputs }: Node, { operands }: Pick<MemoryPlan, "o
   return op.isView === true && operands.get(inputs[0]!)!.address === operands.get(outputs[0]!)!.address;
 }
 
+/**
+ * The kernels of a round, those whose work threads take piece by piece last: whoever was done early with the others takes
+ * more of it.
+ */
+function emitRound(
+  nodes: readonly Node[],
+  { plan, features, isShared, counters }: Pick<ModuleOptions, "plan" | "features" | "counters"> & { isShared: boolean },
+) {
+  const kernels = nodes.map((node, place) => {
+    const own = counters && { ...counters, address: counters.address + counters.places.get(node)! * COUNTERS.bytes };
+    const limits = { ...plan, ...(isShared && { place }), ...(own && { counters: own }) };
+    return { ...emitNode(node, limits, features), counters: own };
+  });
+  return [...kernels.filter(({ hasPieces }) => !hasPieces), ...kernels.filter(({ hasPieces }) => hasPieces)];
+}
+
 function emitNode(
   { op, attributes, inputs, outputs }: Node,
   plan: MemoryPlan & RunLimits,
   features: HostFeatures,
-): KernelFunction {
+): ReturnType<typeof buildKernel> {
   const place = (tensor: (typeof inputs)[number]) => plan.operands.get(tensor)!;
   return buildKernel(features, plan, (emitter) => {
     op.emit(emitter, attributes, inputs.map(place), outputs.map(place));

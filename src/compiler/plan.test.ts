@@ -9,11 +9,12 @@ import { CONTROL } from "../wasm/barrier.ts";
 import { buildPrograms } from "./compile.ts";
 import { batchTensor, stateTensor } from "./graph.ts";
 import { type MemoryPlan, planMemory } from "./plan.ts";
+import { type Rounds, schedule } from "./schedule.ts";
 
 const bytesOf = ({ shape, batched, dtype }: Tensor, batchSize: number) =>
   elementsOf(shape) * (batched ? batchSize : 1) * (dtype === "uint8" ? 1 : 4);
 
-/** From the step that writes a tensor to the last that uses it or a view of it. */
+/** From the round that writes a tensor to the last that uses it or a view of it. */
 interface Life {
   readonly tensor: Tensor;
   from: number;
@@ -21,9 +22,10 @@ interface Life {
 }
 
 /** The lives of a program's tensors; a view is part of the life of what it shows. */
-function livesOf(nodes: readonly Node[], persistent: ReadonlySet<Tensor>): Life[] {
+function livesOf(rounds: Rounds, persistent: ReadonlySet<Tensor>): Life[] {
   const lives = new Map<Tensor, Life>();
-  nodes.forEach(({ op, inputs, outputs }, step) => {
+  const steps = rounds.flatMap((nodes, step) => nodes.map((node) => ({ ...node, step })));
+  for (const { op, inputs, outputs, step } of steps) {
     for (const input of inputs) {
       const life = lives.get(input);
       if (life) life.to = step;
@@ -34,16 +36,11 @@ function livesOf(nodes: readonly Node[], persistent: ReadonlySet<Tensor>): Life[
       if (persistent.has(output) || isOfState) continue;
       lives.set(output, shown ?? { tensor: output, from: step, to: step });
     }
-  });
+  }
   return [...new Set(lives.values())];
 }
 
-function expectNoOverlap(
-  plan: MemoryPlan,
-  programs: readonly (readonly Node[])[],
-  persistent: Tensor[],
-  batchSize: number,
-) {
+function expectNoOverlap(plan: MemoryPlan, programs: readonly Rounds[], persistent: Tensor[], batchSize: number) {
   const place = (tensor: Tensor) => {
     const { address } = plan.operands.get(tensor)!;
     return { name: tensor.name, address, end: address + bytesOf(tensor, batchSize) };
@@ -54,9 +51,9 @@ function expectNoOverlap(
     expect(address % 64).toBe(0);
     expect(address).toBeGreaterThan(Math.max(...Object.values(CONTROL)));
   }
-  for (const nodes of programs) {
-    const lives = livesOf(nodes, new Set(persistent)).map(({ tensor, from, to }) => ({ ...place(tensor), from, to }));
-    const all = [...forever.map((state) => ({ ...state, from: 0, to: nodes.length })), ...lives];
+  for (const rounds of programs) {
+    const lives = livesOf(rounds, new Set(persistent)).map(({ tensor, from, to }) => ({ ...place(tensor), from, to }));
+    const all = [...forever.map((state) => ({ ...state, from: 0, to: rounds.length })), ...lives];
     for (const [i, one] of all.entries()) {
       expect(one.end).toBeLessThanOrEqual(plan.scratch.address);
       for (const other of all.slice(0, i)) {
@@ -65,7 +62,7 @@ function expectNoOverlap(
           expect.fail(`${one.name} overlaps ${other.name}, which lives at the same time`);
       }
     }
-    for (const { op, inputs, outputs } of nodes) {
+    for (const { op, inputs, outputs } of rounds.flat()) {
       if (!op.isView || persistent.includes(outputs[0]!)) continue;
       expect(place(outputs[0]!).address).toBe(place(inputs[0]!).address);
     }
@@ -114,12 +111,12 @@ const program = (states: Tensor[]) =>
 
 test("no two tensors that live at the same time overlap, whatever the program", () => {
   const states = [batchTensor("input", [7, 3]), stateTensor("weight", [5]), stateTensor("bytes", [3], "uint8")];
-  const programs = fc.array(program(states), { minLength: 1, maxLength: 3 });
+  const programs = fc.array(program(states).map(schedule), { minLength: 1, maxLength: 3 });
   fc.assert(
     fc.property(programs, fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 4 }), (all, batchSize, threads) => {
       const plan = planMemory(all, states, batchSize, threads);
       expectNoOverlap(plan, all, states, batchSize);
-      const scratch = Math.max(0, ...all.flat().map(({ op }) => op.scratchBytes!({}, [], batchSize)));
+      const scratch = Math.max(0, ...all.flat(2).map(({ op }) => op.scratchBytes!({}, [], batchSize)));
       expect(plan.scratch.bytes).toBeGreaterThanOrEqual(scratch);
       expect(plan.scratch.bytes % 64).toBe(0);
       expect(plan.bytes).toBeGreaterThanOrEqual(plan.scratch.address + threads * plan.scratch.bytes);
@@ -139,7 +136,7 @@ test("the recipe's tensors do not overlap, and share memory", () => {
     dense({ units: 10, activation: "softmax" }),
   ];
   const { network } = networkOf({ input: [28, 28, 1], layers, loss: categoricalCrossentropy(), optimizer: adam() });
-  const programs = [...buildPrograms(network).values()];
+  const programs = [...buildPrograms(network).values()].map(schedule);
   const { training } = network;
   const own = [network.input, network.output, ...network.parameters];
   const persistent = [...own, training.targets, training.scalars, training.results, ...training.slots.flat()];

@@ -1,8 +1,10 @@
 /**
  * The memory plan: one arena, each tensor placed once. State lives for ever; what a program computes shares memory with
- * whatever is no longer, or not yet, needed. A pure function from programs to addresses.
+ * whatever is no longer, or not yet, needed. What is needed in one round lives in all of it. A pure function from programs
+ * to addresses.
  */
-import { elementsOf, type Node, type Operand, type Tensor } from "../kernels/op.ts";
+import { elementsOf, type Operand, type Tensor } from "../kernels/op.ts";
+import { type Rounds, viewOwners } from "./schedule.ts";
 
 /** Cache line: no two tensors share one, so that threads that write different tensors do not disturb each other. */
 const ALIGNMENT = 64;
@@ -35,11 +37,11 @@ function placeBytes(tensor: Tensor, batchSize: number): number {
 /**
  * Places all tensors of all programs.
  *
- * @param programs the nodes of each program, in order.
+ * @param programs the rounds of each program.
  * @param persistent tensors that keep their contents from run to run: weights, slots, inputs, outputs, results.
  */
 export function planMemory(
-  programs: readonly (readonly Node[])[],
+  programs: readonly Rounds[],
   persistent: readonly Tensor[],
   batchSize: number,
   threads: number,
@@ -51,11 +53,11 @@ export function planMemory(
     end += placeBytes(tensor, batchSize);
   }
   let arenaEnd = end;
-  for (const nodes of programs) arenaEnd = Math.max(arenaEnd, placeProgram(nodes, operands, end, batchSize));
+  for (const rounds of programs) arenaEnd = Math.max(arenaEnd, placeProgram(rounds, operands, end, batchSize));
   const scratchBytes = alignUp(
     Math.max(
       0,
-      ...programs.flat().map(({ op, attributes, inputs }) => op.scratchBytes?.(attributes, inputs, batchSize) ?? 0),
+      ...programs.flat(2).map(({ op, attributes, inputs }) => op.scratchBytes?.(attributes, inputs, batchSize) ?? 0),
     ),
   );
   const scratch = { address: arenaEnd, bytes: scratchBytes && scratchBytes + SLACK_BYTES };
@@ -65,27 +67,25 @@ export function planMemory(
 interface Place {
   readonly address: number;
   readonly end: number;
+  /** The last round that needs it. */
   readonly lastUse: number;
 }
 
 /** Places one program's tensors from `start` on, each at the first gap that is free while it lives. Returns the end. */
-function placeProgram(
-  nodes: readonly Node[],
-  operands: Map<Tensor, Operand>,
-  start: number,
-  batchSize: number,
-): number {
-  const owners = viewOwners(nodes);
+function placeProgram(rounds: Rounds, operands: Map<Tensor, Operand>, start: number, batchSize: number): number {
+  const owners = viewOwners(rounds.flat());
   const owner = (tensor: Tensor) => owners.get(tensor) ?? tensor;
   const lastUse = new Map<Tensor, number>();
-  nodes.forEach(({ inputs, outputs }, step) => {
-    for (const tensor of [...inputs, ...outputs]) lastUse.set(owner(tensor), step);
+  rounds.forEach((nodes, round) => {
+    for (const tensor of nodes.flatMap(({ inputs, outputs }) => [...inputs, ...outputs])) {
+      lastUse.set(owner(tensor), round);
+    }
   });
   let live: Place[] = [];
   let end = start;
-  nodes.forEach(({ outputs }, step) => {
-    live = live.filter((place) => place.lastUse >= step);
-    for (const output of outputs) {
+  rounds.forEach((nodes, round) => {
+    live = live.filter((place) => place.lastUse >= round);
+    for (const output of nodes.flatMap(({ outputs }) => outputs)) {
       if (operands.has(output)) continue;
       const original = operands.get(owner(output));
       if (original) {
@@ -109,13 +109,4 @@ function firstGap(live: readonly Place[], start: number, bytes: number): number 
     address = Math.max(address, place.end);
   }
   return address;
-}
-
-/** For each tensor that is a view of another the tensor whose memory it is. */
-function viewOwners(nodes: readonly Node[]): Map<Tensor, Tensor> {
-  const owners = new Map<Tensor, Tensor>();
-  for (const { op, inputs, outputs } of nodes) {
-    if (op.isView) owners.set(outputs[0]!, owners.get(inputs[0]!) ?? inputs[0]!);
-  }
-  return owners;
 }

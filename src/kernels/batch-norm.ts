@@ -196,6 +196,7 @@ export const batchNormInputGradient: Op<BatchNormAttributes> = {
 export const movingAverage: Op<{ readonly momentum: number }> = {
   name: "movingAverage",
   infer: () => [],
+  changes: () => [0],
   reference({ momentum }, [moving, value]) {
     moving!.data.forEach((old, i) => {
       moving!.data[i] = old * momentum + value!.data[i]! * (1 - momentum);

@@ -15,6 +15,8 @@ export const decodeInput: Op<object> = {
 
   infer: () => [],
 
+  changes: () => [2],
+
   reference(_, [bytes, divisor, x], __, batch) {
     const by = divisor!.data[0]!;
     if (by === 0) return;

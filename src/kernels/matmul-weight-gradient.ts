@@ -77,6 +77,11 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
     update?.op.reference(update.attributes, [parameter!, dw, ...rest], [], batch);
   },
 
+  changes({ update }, [x, dy, parameter, ...state]) {
+    const changed = update?.op.changes?.(update.attributes, [parameter!, gradientType(x!, dy!), ...state]);
+    return changed?.map(placeOf) ?? [];
+  },
+
   operations: ({ inputGradient }, [x, dy]) => (inputGradient ? 2 : 1) * elementsOf(x!.shape) * elementsOf(dy!.shape),
 
   scratchBytes: (attributes, [x, dy], batchSize) => planOf(attributes, x!, dy!, batchSize).bytes,
@@ -108,6 +113,9 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
     });
   },
 };
+
+/** The number of an update's input among those of the op that it is fused with: the parameter is behind x and dy. */
+const placeOf = (input: number) => (input === 0 ? 2 : input + 1);
 
 function gradientType(x: TensorType, dy: TensorType): TensorType {
   return { shape: [elementsOf(x.shape), elementsOf(dy.shape)], batched: false, dtype: "float32" };

@@ -92,6 +92,9 @@ export interface Op<Attributes> {
   /** Bytes of scratch memory that each thread needs for batches of up to `batchSize`; none where absent. */
   scratchBytes?(attributes: Attributes, inputs: readonly TensorType[], batchSize: number): number;
 
+  /** Which inputs the kernel changes, by their numbers; none where absent. */
+  changes?(attributes: Attributes, inputs: readonly TensorType[]): readonly number[];
+
   /**
    * Writes the body of the WebAssembly function. All threads run it; it takes its share of the work from
    * `emitter.thread`, `emitter.threads` and `emitter.batch`. Each output element is written by one thread, in an order

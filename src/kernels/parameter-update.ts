@@ -63,6 +63,8 @@ export function updateOp<Attributes>(formula: UpdateFormula<Attributes>): Update
 
     infer: () => [],
 
+    changes: (attributes, [, , ...state]) => [0, ...partsOf(attributes, state).slots.map((_, slot) => 2 + slot)],
+
     reference(attributes, [parameter, gradient, ...state], _, __) {
       const { clipvalue = Number.POSITIVE_INFINITY } = attributes;
       const { slots, scalars, decay, factor } = partsOf(attributes, state);

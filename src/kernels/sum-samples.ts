@@ -13,6 +13,8 @@ export const sumSamples: Op<SumSamplesAttributes> = {
 
   infer: () => [],
 
+  changes: () => [1],
+
   reference({ index }, [values, results], _, batch) {
     let sum = 0;
     for (let n = 0; n < batch; n++) sum += values!.data[n]!;

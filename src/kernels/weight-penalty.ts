@@ -60,6 +60,8 @@ export const addPenalty: Op<object> = {
 
   infer: () => [],
 
+  changes: () => [1],
+
   reference(_, [sums, results], __, batch) {
     results!.data[0]! += batch * Array.from(sums!.data).reduce((sum, value) => sum + value, 0);
   },

@@ -21,7 +21,7 @@ export interface KernelProfile {
   readonly gigaflops?: number;
   /** Of the machine's ceiling. */
   readonly efficiency?: number;
-  /** Milliseconds a step that threads wait for the last at the barrier behind it, on average. */
+  /** Milliseconds a step that threads wait, on average, at the barrier behind it; 0 where none stands there. */
   readonly wait: number;
 }
 

@@ -19,9 +19,15 @@ export const CONTROL = {
   command: 192,
   program: 196,
   batch: 200,
-  /** Pieces of the running kernel's work that threads have begun; the barrier sets it back. */
+  /**
+   * Pieces of work that threads have begun, of each of the kernels between two barriers, a cache line a kernel; the barrier sets
+   * them back.
+   */
   begun: 256,
 } as const;
+
+/** Kernels between two barriers, at most, and the bytes from one's counter to the next one's. */
+export const ROUND = { kernels: 8, counterBytes: 64 } as const;
 
 /** Looks at the generation before sleeping: about a millisecond. To wake a sleeper may take as long as a small kernel. */
 const SPINS = 500_000;
@@ -54,7 +60,10 @@ export function buildBarrier() {
     i32.eq(i32.add(i32.atomic.rmw.add({ offset: CONTROL.arrived }, zero, 1), 1), threads);
     if_(null, () => {
       i32.atomic.store({ offset: CONTROL.arrived }, zero, 0);
-      i32.atomic.store({ offset: CONTROL.begun }, zero, 0);
+      // Whoever sees the next generation sees these, too.
+      for (let kernel = 0; kernel < ROUND.kernels; kernel++) {
+        i32.store({ offset: CONTROL.begun + kernel * ROUND.counterBytes }, zero, 0);
+      }
       i64.atomic.store({ offset: CONTROL.generation }, zero, i64.add(generation, 1n));
       memory.atomic.notify({ offset: CONTROL.generation }, zero, -1);
       drop();

@@ -20,7 +20,7 @@ import {
   type StackVar,
   v128,
 } from "wasmati";
-import { CONTROL } from "./barrier.ts";
+import { CONTROL, ROUND } from "./barrier.ts";
 
 /** What the host offers; probed once, see `runtime/features.ts`. */
 export interface HostFeatures {
@@ -53,15 +53,15 @@ export interface Scratch {
 }
 
 /** A WebAssembly function of (thread, threads, batch). */
-export type KernelFunction = ReturnType<typeof buildKernel>;
+export type KernelFunction = ReturnType<typeof buildKernel>["run"];
 
 /** What is known of a run beforehand. */
 export interface RunLimits {
   readonly scratch: Scratch;
   /** The largest batch. */
   readonly batchSize: number;
-  /** Whether several threads run the kernel at the same time, with a barrier behind it. */
-  readonly isShared?: boolean;
+  /** Where several threads run the kernel at the same time: its place among the kernels between two barriers. */
+  readonly place?: number;
   /** Where this kernel's counters of a profile are; each thread has its own. None unless profiling. */
   readonly counters?: Scratch;
 }
@@ -69,11 +69,12 @@ export interface RunLimits {
 /** A kernel's counters in a profile, each a float64: milliseconds of work and of waiting, list entries and elements. */
 export const COUNTERS = { work: 0, wait: 8, entries: 16, elements: 24, bytes: 64 } as const;
 
-/** Builds one kernel function; `body` writes its instructions. */
+/** Builds one kernel function; `body` writes its instructions. Also tells whether threads take its work piece by piece. */
 export function buildKernel(features: HostFeatures, limits: RunLimits, body: (emitter: Emitter) => void) {
   const types = { i32, v128, f32, f64, i64 };
   const locals = Object.entries(poolSizes).flatMap(([type, count]) => Array(count).fill(types[type as LocalType]));
-  return func(
+  let hasPieces = false;
+  const run = func(
     { in: [i32, i32, i32], locals: locals as unknown as [typeof i32], out: [] },
     ([thread, threads, batch], all) => {
       const taken = (all as Local[]).values();
@@ -81,9 +82,12 @@ export function buildKernel(features: HostFeatures, limits: RunLimits, body: (em
         type,
         Array.from({ length: count }, () => taken.next().value),
       ]);
-      body(new Emitter(features, limits, thread, threads, batch, Object.fromEntries(pools) as Pools));
+      const emitter = new Emitter(features, limits, thread, threads, batch, Object.fromEntries(pools) as Pools);
+      body(emitter);
+      hasPieces = emitter.hasUnits;
     },
   );
+  return { run, hasPieces };
 }
 
 export class Emitter {
@@ -97,8 +101,9 @@ export class Emitter {
   readonly batchSize: number;
   readonly #scratch: Scratch;
   readonly #counters: Scratch | undefined;
-  readonly #isShared: boolean;
-  #hasUnits = false;
+  readonly #place: number | undefined;
+  /** Whether threads take the kernel's work piece by piece. */
+  hasUnits = false;
   readonly #pools: Pools;
   readonly #used: Record<LocalType, number> = { i32: 0, v128: 0, f32: 0, f64: 0, i64: 0 };
 
@@ -107,7 +112,7 @@ export class Emitter {
     this.batchSize = limits.batchSize;
     this.#scratch = limits.scratch;
     this.#counters = limits.counters;
-    this.#isShared = limits.isShared ?? false;
+    this.#place = limits.place;
     this.thread = thread;
     this.threads = threads;
     this.batch = batch;
@@ -222,21 +227,21 @@ export class Emitter {
    * a kernel.
    */
   eachUnit(total: I32, body: (unit: I32) => void): void {
-    if (this.#hasUnits) throw new Error("emitter: the pieces of a kernel's work are counted once");
-    this.#hasUnits = true;
+    if (this.hasUnits) throw new Error("emitter: the pieces of a kernel's work are counted once");
+    this.hasUnits = true;
     const unit = this.i32();
-    if (!this.#isShared) {
+    if (this.#place === undefined) {
       const { from, to } = this.share(total);
       this.for(unit, from, to, 1, () => body(unit));
       return;
     }
-    const zero = this.i32(0);
+    const counter = this.i32(CONTROL.begun + this.#place * ROUND.counterBytes);
     const isAlone = this.i32(i32.eq(this.threads, 1));
     const next = this.i32(0);
     block(null, (exit) => {
       loop(null, (again) => {
         local.set(unit, next);
-        this.if(i32.eqz(isAlone), () => local.set(unit, i32.atomic.rmw.add({ offset: CONTROL.begun }, zero, 1)));
+        this.if(i32.eqz(isAlone), () => local.set(unit, i32.atomic.rmw.add({}, counter, 1)));
         i32.ge_s(unit, total);
         br_if(exit);
         this.scope(() => body(unit));

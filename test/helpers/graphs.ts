@@ -2,6 +2,7 @@
 import { emitModule } from "../../src/compiler/emit.ts";
 import type { Program } from "../../src/compiler/network.ts";
 import { planMemory } from "../../src/compiler/plan.ts";
+import { type Rounds, schedule } from "../../src/compiler/schedule.ts";
 import type { Node, Tensor } from "../../src/kernels/op.ts";
 import { probeFeatures } from "../../src/runtime/host.ts";
 
@@ -9,8 +10,8 @@ const features = probeFeatures();
 
 /** A program of `nodes`, and the elements of the tensors in `kept`, which live from run to run. */
 export function programOf(nodes: readonly Node[], kept: readonly Tensor[], batch = 1) {
-  const plan = planMemory([nodes], kept, batch, 1);
-  const programs = new Map<Program, readonly Node[]>([["forward", nodes]]);
+  const plan = planMemory([schedule(nodes)], kept, batch, 1);
+  const programs = new Map<Program, Rounds>([["forward", schedule(nodes)]]);
   const module = new WebAssembly.Module(emitModule({ programs, plan, features, threads: 1 }) as BufferSource);
   const pages = Math.ceil(plan.bytes / 65_536);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });

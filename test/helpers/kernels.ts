@@ -4,6 +4,7 @@ import { expect } from "vitest";
 import { emitModule } from "../../src/compiler/emit.ts";
 import type { Program } from "../../src/compiler/network.ts";
 import { planMemory } from "../../src/compiler/plan.ts";
+import type { Rounds } from "../../src/compiler/schedule.ts";
 import {
   type Buffer,
   elementsOf,
@@ -44,9 +45,9 @@ export function runKernel<Attributes>({ op, attributes, inputs, batch, threads =
   const tensors = inputs.map((input, i): Tensor => ({ dtype: "float32", ...input, name: `input_${i}` }));
   const outputs = op.infer(attributes, tensors).map((type, i): Tensor => ({ ...type, name: `output_${i}` }));
   const node: Node = { op: op as Op<unknown>, attributes, inputs: tensors, outputs };
-  const plan = planMemory([[node]], [...tensors, ...outputs], batch, threads);
+  const plan = planMemory([[[node]]], [...tensors, ...outputs], batch, threads);
   const features = { ...hostFeatures, relaxedSimd: relaxedSimd ?? hostFeatures.relaxedSimd };
-  const programs = new Map<Program, readonly Node[]>([["forward", [node]]]);
+  const programs = new Map<Program, Rounds>([["forward", [[node]]]]);
   const module = new WebAssembly.Module(emitModule({ programs, plan, features, threads: 1 }) as BufferSource);
   const pages = Math.ceil(plan.bytes / 65_536);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
@@ -68,6 +69,11 @@ export function runKernel<Attributes>({ op, attributes, inputs, batch, threads =
     behind.findIndex((value) => !Number.isNaN(value)),
     "written behind the scratch memory",
   ).toBe(-1);
+  const changes = op.changes?.(attributes, tensors) ?? [];
+  for (const [i, tensor] of tensors.entries()) {
+    if (!changes.includes(i))
+      expect(view(tensor), `input ${i} was changed`).toEqual(arrays[tensor.dtype].from(inputs[i]!.data));
+  }
   return {
     outputs: outputs.map((tensor) => view(tensor).slice()),
     inputs: tensors.map((tensor) => view(tensor).slice()),
