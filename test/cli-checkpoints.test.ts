@@ -66,6 +66,20 @@ test("broken off and gone on with: the same numbers, log and file as never inter
   expect(readdirSync(at("run"))).toEqual(["checkpoint-00000028.h5", "checkpoint-00000030.h5"]);
 });
 
+test("a run that goes on keeps its learning rate, and says so where another is given", async () => {
+  const command = `${TRAIN} --epochs 2 --steps-per-epoch 2 --out rate.h5 --checkpoint rate --every 1`;
+  expect(await lenet(command)).toMatchObject({ exitCode: 0, stderr: "" });
+  const before = readFileSync(at("rate.h5"));
+  const longer = command.replace("--epochs 2", "--epochs 3");
+  const other = await lenet(`${longer} --resume --learning-rate 0.5`);
+  expect(other).toMatchObject({
+    exitCode: 0,
+    stderr: "lenet: --learning-rate: the run goes on with its own of 0.001; 0.5 is not used.\n",
+  });
+  expect(readFileSync(at("rate.h5")).equals(before)).toBe(false);
+  expect(await lenet(`${longer} --resume --learning-rate 0.001`)).toMatchObject({ exitCode: 0, stderr: "" });
+});
+
 test("--resume without checkpoints begins, and says so", async () => {
   const outcome = await lenet(`${TRAIN} --epochs 1 --steps-per-epoch 2 --checkpoint new --resume --out new.h5`);
   expect(outcome).toMatchObject({

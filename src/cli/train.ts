@@ -114,9 +114,13 @@ async function prepareRun(options: TrainOptions): Promise<Run> {
   return { model, train: samplesFor(model, data, "train"), test: samplesFor(model, data, "test"), reported };
 }
 
-function tell(reporter: Reporter): Callback {
+function tell(reporter: Reporter, { optimizer }: Sequential, { learningRate }: TrainOptions): Callback {
   return {
     onTrainResume: (_, { epoch, begun }) => {
+      const own = optimizer!.learningRate;
+      if (learningRate !== undefined && Math.fround(learningRate) !== Math.fround(own)) {
+        warn(`lenet: --learning-rate: the run goes on with its own of ${own}; ${learningRate} is not used.`);
+      }
       if (begun) reporter.epochBegin(epoch + 1);
     },
     onEpochBegin: (epoch) => reporter.epochBegin(epoch + 1),
@@ -149,7 +153,7 @@ async function fitModel(run: Run, options: TrainOptions, interrupt: Interrupt): 
       ...(threads !== undefined && { threads }),
       validationData: [test.x, test.y],
       signal: interrupt.signal,
-      callbacks: [tell(reporter), keepLog(options), keepCheckpoints(options, warn)],
+      callbacks: [tell(reporter, model, options), keepLog(options), keepCheckpoints(options, warn)],
     });
   } catch (error) {
     if (!interrupt.signal.aborted || error !== interrupt.signal.reason) throw error;
