@@ -2,31 +2,19 @@
  * The model: a chain of layers with their weights, and what one does with it. The loops are in `fit.ts`, the state in
  * `variables.ts`, Keras's formats in `serialize.ts`. https://keras.io/api/models/sequential/
  */
-import { positiveInteger, show } from "../arguments.ts";
+import { positiveInteger } from "../arguments.ts";
 import { NDArray } from "../array.ts";
-import type { Network } from "../compiler/network.ts";
 import { UserError } from "../errors.ts";
 import { elementsOf, type Shape, type Tensor } from "../kernels/op.ts";
 import type { Layer } from "../layers/layer.ts";
 import type { Optimizer } from "../optimizers/index.ts";
-import {
-  type Batches,
-  Course,
-  type Dataset,
-  inOrder,
-  isBatches,
-  isDataset,
-  type Source,
-  Stream,
-  split,
-} from "./batches.ts";
+import { type Batches, Course, inOrder, isBatches, type Source, Stream, split } from "./batches.ts";
 import type { History, Logs } from "./callbacks.ts";
 import { compileModel } from "./compile-model.ts";
-import { checkInputs, checkLengths, checkTargets, type Samples } from "./data.ts";
-import { evaluationLoop, notANumber, predictionLoop, type Steps, trainingLoop, trainStep } from "./fit.ts";
+import type { Samples } from "./data.ts";
+import { evaluationLoop, notANumber, predictionLoop, trainingLoop, trainStep } from "./fit.ts";
 import { type InputGradientsOptions, inputGradients, type LayerOutputsOptions, layerOutputs } from "./inspect.ts";
 import { ModelLayer } from "./model-layer.ts";
-import { forwardNetwork, type TrainingNetwork, trainingNetwork } from "./networks.ts";
 import {
   type CompileOptions,
   checkFitOptions,
@@ -42,7 +30,8 @@ import {
   type SequentialOptions,
 } from "./options.ts";
 import { placeLayer } from "./place-layer.ts";
-import { checkWeights, type WeightOptions } from "./sample-weights.ts";
+import { Runner } from "./runner.ts";
+import type { WeightOptions } from "./sample-weights.ts";
 import { type Compiled, type PlacedLayer, weightsOf } from "./state.ts";
 import { formatSummary, summaryOf } from "./summary.ts";
 import { Variables } from "./variables.ts";
@@ -65,7 +54,7 @@ export class Sequential {
   readonly #isSeeded: boolean;
   /** Runs that are under way. */
   #runs = 0;
-  #networks: { readonly forward: Network; readonly training?: TrainingNetwork } | undefined;
+  readonly #runner = new Runner(this);
 
   /** @throws UserError for layers that do not fit together. */
   constructor(layers?: readonly Layer[] | SequentialOptions, options: SequentialOptions = {}) {
@@ -108,7 +97,7 @@ export class Sequential {
   #forgetCompiled(): void {
     for (const slot of this.compiled?.slots.flat() ?? []) this.variables.remove(slot);
     this.compiled = undefined;
-    this.#networks = undefined;
+    this.#runner.forget();
   }
 
   /** The weights' tensors, in Keras's order. @internal */
@@ -171,78 +160,17 @@ export class Sequential {
     }
   }
 
-  #compiled(where: string): Compiled {
-    if (this.compiled) return this.compiled;
-    throw new UserError(`${where}: the model is not compiled; call model.compile({ loss, optimizer, metrics }) first.`);
-  }
-
-  /** The networks of the model as it is; one object each, so that sessions can be kept. */
-  #network(): { readonly forward: Network; readonly training?: TrainingNetwork } {
-    if (this.#networks) return this.#networks;
-    const forward = forwardNetwork(this.placed, this.inputShape, this.outputShape);
-    const { compiled } = this;
-    this.#networks = { forward, ...(compiled && { training: trainingNetwork(forward, compiled, false) }) };
-    return this.#networks;
-  }
-
   /** Gives layers whose seeds come from the model's those of another run, unless the model's was chosen. @internal */
   reseed(seeds: readonly (number | undefined)[]): void {
-    const weighed = this.#networks?.training?.training.weights;
-    for (const [i, seed] of seeds.entries()) {
-      const placed = this.placed[i]!;
-      if (seed === undefined || this.#isSeeded || !placed.withSeed) continue;
-      this.placed[i] = {
-        ...placed,
-        layer: { ...placed.layer, ...placed.withSeed(seed), trainable: placed.layer.trainable !== false },
-      };
-      this.#networks = undefined;
-    }
-    if (weighed) this.#weigh();
-  }
-
-  /** From now on the programs weigh samples. */
-  #weigh(): void {
-    const { forward, training } = this.#network();
-    if (training?.training.weights) return;
-    this.#networks = { forward, training: trainingNetwork(forward, this.compiled!, true) };
-  }
-
-  async #steps(where: string, options: RunOptions, samples: number, profile = false): Promise<Steps> {
-    const { optimizer, metrics, targets, weights, scalars, step, results } = this.#compiled(where);
-    let batchSize = Math.min(positiveInteger(where, "batchSize", options.batchSize ?? 32), samples);
-    const threads = checkThreads(where, options.threads);
-    const request = () => ({ network: this.#network().training!, batchSize, threads, profile });
-    options.signal?.throwIfAborted();
-    // Compiles now what the steps will need.
-    await this.variables.use(request, async () => {});
-    return {
-      use: (body) => this.variables.use(request, body),
-      inputs: this.#network().training!,
-      targets,
-      weights,
-      results,
-      names: ["loss", ...metrics.map(({ name }) => name)],
-      reserve: (count) => {
-        batchSize = Math.max(batchSize, count);
-      },
-      beforeUpdate: (session) => {
-        session.view(scalars).set(optimizer.stepScalars());
-        session.view(step)[0] = optimizer.iterations;
-      },
-      afterUpdate: () => {
-        optimizer.iterations++;
-      },
-    };
-  }
-
-  #samples(where: string, x: NDArray, y: NDArray, options: WeightOptions = {}): Samples {
-    const { loss } = this.#compiled(where);
-    const inputs = checkInputs(where, x, this.inputShape, this.placed[1]!.name);
-    const targets = checkTargets(where, y, loss, this.outputShape, this.placed.at(-1)!.name);
-    const samples = checkLengths(where, inputs, targets);
-    const weights = checkWeights(where, options, targets, this.outputShape);
-    if (weights) this.#weigh();
-    return { ...samples, weights };
+    if (this.#isSeeded) return;
+    const isOther = this.placed.map((placed, i) => {
+      const seed = seeds[i];
+      if (seed === undefined || !placed.withSeed) return false;
+      const trainable = placed.layer.trainable !== false;
+      this.placed[i] = { ...placed, layer: { ...placed.layer, ...placed.withSeed(seed), trainable } };
+      return true;
+    });
+    if (isOther.includes(true)) this.#runner.renew();
   }
 
   /**
@@ -263,34 +191,18 @@ export class Sequential {
     const given = isBatches(x, y) ? x : undefined;
     const options = ((given ? y : last) ?? {}) as FitOptions;
     const plan = checkFitOptions(options, this.#seed, given !== undefined);
-    this.#compiled("fit");
+    this.#runner.compiled("fit");
     const { validationSplit, validationData } = plan;
     if (given) {
-      const source = new Stream(given, (batch) => this.#batch("fit", batch), plan.stepsPerEpoch);
-      const validation = validationData && this.#validation(validationData);
+      const source = this.#runner.stream("fit", given, plan.stepsPerEpoch);
+      const validation = validationData && this.#runner.validation(validationData);
       return this.#running(() => this.#fit({ source, largest: 1 }, validation, plan));
     }
-    const samples = this.#samples("fit", x as NDArray, y as NDArray, options);
+    const samples = this.#runner.samples("fit", x as NDArray, y as NDArray, options);
     const parted = validationSplit ? split("fit", samples, validationSplit) : undefined;
     const own = parted?.[0] ?? samples;
-    const validation = parted?.[1] ?? (validationData && this.#validation(validationData));
+    const validation = parted?.[1] ?? (validationData && this.#runner.validation(validationData));
     return this.#running(() => this.#fit({ source: new Course(own, plan), largest: own.count }, validation, plan));
-  }
-
-  /** A batch that somebody else gives. */
-  #batch(where: string, batch: unknown): Samples {
-    if (!Array.isArray(batch) || ![2, 3].includes(batch.length)) {
-      throw new UserError(`${where}: a batch must be [x, y] or [x, y, sampleWeight], got ${show(batch)}.`);
-    }
-    const [x, y, sampleWeight] = batch;
-    return this.#samples(where, x, y, sampleWeight && { sampleWeight });
-  }
-
-  #validation(data: Dataset | Batches): Samples | Stream {
-    const where = "fit: validationData";
-    if (!isDataset(data)) return new Stream(data, (batch) => this.#batch(where, batch));
-    const [x, y, sampleWeight] = data;
-    return this.#samples(where, x, y, sampleWeight && { sampleWeight });
   }
 
   async #fit(
@@ -308,8 +220,8 @@ export class Sequential {
       (await (
         await import("./checkpoint.ts")
       ).keepRun(this, { ...plan, keeper, source, validation: samples, isSeeded }));
-    const steps = await this.#steps("fit", plan.run, Math.max(largest, samples?.count ?? 0), plan.profile);
-    let good = plan.restoreOnNaN ? this.#state() : undefined;
+    const steps = await this.#runner.steps("fit", plan.run, Math.max(largest, samples?.count ?? 0), plan.profile);
+    let good = plan.restoreOnNaN ? this.#runner.state() : undefined;
     const history = await trainingLoop(steps, source, {
       ...plan,
       kept,
@@ -318,26 +230,13 @@ export class Sequential {
         validation && (() => (validation instanceof Stream ? validation.epoch() : inOrder(validation, batchSize))),
       isStopped: () => this.stopTraining,
       keepGoodState: () => {
-        if (good) good = this.#state();
+        if (good) good = this.#runner.state();
       },
       brokenWeight: () => this.variables.firstNotFinite(this.weights),
       onNotANumber: () => good?.restore(),
     });
     const profile = await this.variables.profile();
     return profile ? { ...history, profile } : history;
-  }
-
-  /** The present weights and optimizer state, to go back to. */
-  #state(): { restore(): void } {
-    const { optimizer } = this.compiled!;
-    const { iterations } = optimizer;
-    const snapshot = this.variables.snapshot();
-    return {
-      restore: () => {
-        this.variables.restore(snapshot);
-        optimizer.iterations = iterations;
-      },
-    };
   }
 
   /**
@@ -353,10 +252,10 @@ export class Sequential {
     options: Omit<RunOptions, "batchSize"> & WeightOptions = {},
   ): Promise<Logs> {
     checkRunOptions("trainOnBatch", options, ["threads", "signal", "sampleWeight", "classWeight"]);
-    const samples = this.#samples("trainOnBatch", x, y, options);
+    const samples = this.#runner.samples("trainOnBatch", x, y, options);
     const { count } = samples;
     return this.#running(async () => {
-      const steps = await this.#steps("trainOnBatch", { ...options, batchSize: count }, count);
+      const steps = await this.#runner.steps("trainOnBatch", { ...options, batchSize: count }, count);
       const sums = await trainStep(steps, { samples, batch: { start: 0, count } });
       const logs = Object.fromEntries(steps.names.map((name, i) => [name, sums[i]! / count]));
       if (!Number.isFinite(logs.loss)) {
@@ -380,15 +279,13 @@ export class Sequential {
     const options = ((given ? y : last) ?? {}) as EvaluateOptions;
     checkRunOptions("evaluate", options, given ? RUN_OPTIONS : EVALUATE_OPTIONS);
     const { sampleWeight, signal, batchSize = 32 } = options;
-    this.#compiled("evaluate");
+    this.#runner.compiled("evaluate");
     const samples = given
       ? undefined
-      : this.#samples("evaluate", x as NDArray, y as NDArray, sampleWeight && { sampleWeight });
+      : this.#runner.samples("evaluate", x as NDArray, y as NDArray, sampleWeight && { sampleWeight });
     return this.#running(async () => {
-      const steps = await this.#steps("evaluate", options, samples?.count ?? 1);
-      const source = samples
-        ? inOrder(samples, batchSize)
-        : new Stream(given!, (batch) => this.#batch("evaluate", batch)).epoch();
+      const steps = await this.#runner.steps("evaluate", options, samples?.count ?? 1);
+      const source = samples ? inOrder(samples, batchSize) : this.#runner.stream("evaluate", given!).epoch();
       return evaluationLoop(steps, source, { where: "evaluate", signal });
     });
   }
@@ -399,10 +296,10 @@ export class Sequential {
   async predict(x: NDArray, options: RunOptions = {}): Promise<NDArray<"float32">> {
     checkRunOptions("predict", options);
     this.#first("predict");
-    const inputs = checkInputs("predict", x, this.inputShape, this.placed[1]!.name);
+    const inputs = this.#runner.inputs("predict", x);
     const batchSize = positiveInteger("predict", "batchSize", options.batchSize ?? 32);
     const threads = checkThreads("predict", options.threads);
-    const { forward, training } = this.#network();
+    const { forward, training } = this.#runner.networks;
     const request = { network: forward, batchSize: Math.min(batchSize, inputs.length), threads };
     const own = training && { network: training, batchSize: 1, threads };
     // A session that trains also predicts, in its own batches; without one the forward program alone is compiled.
