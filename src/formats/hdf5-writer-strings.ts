@@ -4,7 +4,8 @@ import { aligned, type ByteWriter, encodeText, type FileLayout } from "./hdf5-wr
 const HEADER_BYTES = 16;
 /** Of each string, and of the free space behind the last. */
 const OBJECT_HEADER_BYTES = 16;
-const SMALLEST_HEAP = 4096;
+/** The smallest that HDF5 allows. Larger ones are multiples of it, so that files of texts of some more bytes are no larger. */
+const HEAP_UNIT_BYTES = 4096;
 /** HDF5's library makes no larger ones but for a single string. Numbers of 16 bits are enough for what is in one. */
 const LARGEST_HEAP = 65_536;
 
@@ -50,7 +51,7 @@ export class StringHeaps {
   /** Gives the heaps their places, when all strings are in them. */
   addTo(layout: FileLayout): void {
     for (const heap of this.#heaps) {
-      const bytes = Math.max(SMALLEST_HEAP, heap.bytes);
+      const bytes = Math.ceil(heap.bytes / HEAP_UNIT_BYTES) * HEAP_UNIT_BYTES;
       heap.address = layout.add(bytes, (out) => writeHeap(out, heap, bytes));
     }
   }

@@ -217,6 +217,21 @@ describe("a file", () => {
     expect(Buffer.compare(once, writeHdf5(build, { into: new ArrayBuffer(once.length - 1) }))).toBe(0);
   });
 
+  it("takes no more bytes for a text that is a little longer", () => {
+    const write = (length: number, into?: ArrayBuffer) =>
+      writeHdf5(
+        (root) => {
+          build(root);
+          root.setBytes("long", "x".repeat(length));
+        },
+        { into },
+      );
+    const shorter = write(10_000);
+    const longer = write(10_500, shorter.buffer);
+    expect([longer.buffer, longer.length]).toEqual([shorter.buffer, shorter.length]);
+    expect(openHdf5(longer).text("long")).toBe("x".repeat(10_500));
+  });
+
   it("can be changed by HDF5 itself: its trees, heaps and headers grow", () => {
     const { bytes } = withLibrary(writeHdf5(build), (file) => {
       for (const path of ["a", "a/b", "many", "empty"]) {
