@@ -8,8 +8,8 @@
  */
 import { type Config, isConfig } from "../arguments.ts";
 import { UserError } from "../errors.ts";
-import { type GroupReader, openHdf5 } from "./hdf5-reader.ts";
-import { type GroupWriter, writeHdf5 } from "./hdf5-writer.ts";
+import { type GroupReader, openHdf5 } from "./hdf5/reader.ts";
+import { type GroupWriter, writeHdf5 } from "./hdf5/writer.ts";
 import { readLegacyLayers } from "./keras-h5.ts";
 import {
   checkSize,

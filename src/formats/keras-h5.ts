@@ -8,8 +8,8 @@
  */
 import { show } from "../arguments.ts";
 import { UserError } from "../errors.ts";
-import { type GroupReader, openHdf5 } from "./hdf5-reader.ts";
-import { type GroupWriter, type WriteOptions, writeHdf5 } from "./hdf5-writer.ts";
+import { type GroupReader, openHdf5 } from "./hdf5/reader.ts";
+import { type GroupWriter, type WriteOptions, writeHdf5 } from "./hdf5/writer.ts";
 import {
   checkSize,
   KERAS_VERSION,

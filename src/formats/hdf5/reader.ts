@@ -3,14 +3,14 @@
  * a model takes to load. Nothing is allocated before its size was held against the file's; links, filters and virtual
  * data sets, which lead out of the file or blow it up, are refused by name.
  *
- * `hdf5-bytes.ts` reads numbers, `hdf5-objects.ts` the headers of objects, `hdf5-links.ts` what groups hold,
- * `hdf5-types.ts` types and attributes, `hdf5-data.ts` elements, and `hdf5-dense.ts` the tables of large groups.
+ * `bytes.ts` reads numbers, `objects.ts` the headers of objects, `links.ts` what groups hold,
+ * `types.ts` types and attributes, `data.ts` elements, and `dense.ts` the tables of large groups.
  */
-import { UserError } from "../errors.ts";
-import { DEEPEST, type FileBytes } from "./hdf5-bytes.ts";
-import { readElements, storageOf } from "./hdf5-data.ts";
-import { type Link, readLinks } from "./hdf5-links.ts";
-import { findMessage, MESSAGE, type Message, openFile, readHeader } from "./hdf5-objects.ts";
+import { UserError } from "../../errors.ts";
+import { DEEPEST, type FileBytes } from "./bytes.ts";
+import { readElements, storageOf } from "./data.ts";
+import { type Link, readLinks } from "./links.ts";
+import { findMessage, MESSAGE, type Message, openFile, readHeader } from "./objects.ts";
 import {
   type Attribute,
   type ElementType,
@@ -19,7 +19,7 @@ import {
   readShape,
   readType,
   StringReader,
-} from "./hdf5-types.ts";
+} from "./types.ts";
 
 /** Opens a file at its root. @throws UserError for bytes that are no HDF5 file, or a damaged one. */
 export function openHdf5(bytes: Uint8Array): GroupReader {

@@ -4,23 +4,16 @@
  * depends on the time: the same model makes the same bytes.
  * https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
  *
- * `hdf5-writer-bytes.ts` gives parts their places, `hdf5-writer-objects.ts` has headers, attributes and data sets,
- * `hdf5-writer-groups.ts` the tables of groups, `hdf5-writer-strings.ts` strings.
+ * `writer-bytes.ts` gives parts their places, `writer-objects.ts` has headers, attributes and data sets,
+ * `writer-groups.ts` the tables of groups, `writer-strings.ts` strings.
  */
-import { show } from "../arguments.ts";
-import { InternalError, UserError } from "../errors.ts";
-import { DEEPEST } from "./hdf5-bytes.ts";
-import { SIGNATURE } from "./hdf5-objects.ts";
-import { elementsOf } from "./hdf5-types.ts";
-import { encodeText, FileLayout, NO_ADDRESS } from "./hdf5-writer-bytes.ts";
-import {
-  addSymbolTable,
-  MEMBER_BYTES,
-  MEMBERS_RANK,
-  type Member,
-  TREE_RANK,
-  writeMember,
-} from "./hdf5-writer-groups.ts";
+import { show } from "../../arguments.ts";
+import { InternalError, UserError } from "../../errors.ts";
+import { DEEPEST } from "./bytes.ts";
+import { SIGNATURE } from "./objects.ts";
+import { elementsOf } from "./types.ts";
+import { encodeText, FileLayout, NO_ADDRESS } from "./writer-bytes.ts";
+import { addSymbolTable, MEMBER_BYTES, MEMBERS_RANK, type Member, TREE_RANK, writeMember } from "./writer-groups.ts";
 import {
   type Attribute,
   addDataset,
@@ -30,8 +23,8 @@ import {
   fixedText,
   symbolTableMessage,
   TYPES,
-} from "./hdf5-writer-objects.ts";
-import { REFERENCE_BYTES, StringHeaps, writeReference } from "./hdf5-writer-strings.ts";
+} from "./writer-objects.ts";
+import { REFERENCE_BYTES, StringHeaps, writeReference } from "./writer-strings.ts";
 
 interface Group {
   readonly attributes: Map<string, Attribute>;

@@ -1,7 +1,7 @@
 /** What is in a group: links to objects by their names, kept in one of three ways. */
-import { type Cursor, damaged, type FileBytes, NOWHERE, textOf } from "./hdf5-bytes.ts";
-import { FractalHeap, treeRecords } from "./hdf5-dense.ts";
-import { bodyOf, findMessage, MESSAGE, type Message } from "./hdf5-objects.ts";
+import { type Cursor, damaged, type FileBytes, NOWHERE, textOf } from "./bytes.ts";
+import { FractalHeap, treeRecords } from "./dense.ts";
+import { bodyOf, findMessage, MESSAGE, type Message } from "./objects.ts";
 
 export interface Link {
   readonly kind: "object" | "a soft link" | "a link to another file" | "a link of another kind";

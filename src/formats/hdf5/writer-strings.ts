@@ -1,5 +1,5 @@
 /** Strings of any length, which HDF5 keeps apart from the attributes that have them: in global heaps, many in each. */
-import { aligned, type ByteWriter, encodeText, type FileLayout } from "./hdf5-writer-bytes.ts";
+import { aligned, type ByteWriter, encodeText, type FileLayout } from "./writer-bytes.ts";
 
 const HEADER_BYTES = 16;
 /** Of each string, and of the free space behind the last. */

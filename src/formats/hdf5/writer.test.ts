@@ -1,8 +1,8 @@
 import { type Dataset, File, type Group, ready } from "h5wasm";
 import { describe, expect, it } from "vitest";
-import { InternalError, UserError } from "../errors.ts";
-import { openHdf5 } from "./hdf5-reader.ts";
-import { type GroupWriter, writeHdf5 } from "./hdf5-writer.ts";
+import { InternalError, UserError } from "../../errors.ts";
+import { openHdf5 } from "./reader.ts";
+import { type GroupWriter, writeHdf5 } from "./writer.ts";
 
 const { FS, activate_throwing_error_handler } = await ready;
 activate_throwing_error_handler();

@@ -3,7 +3,7 @@
  * addresses and lengths have 8 bytes in every file that h5py writes.
  * https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
  */
-import { UserError } from "../errors.ts";
+import { UserError } from "../../errors.ts";
 
 /** The address of what was never made: all bits set, as a float64. */
 export const NOWHERE = 2 ** 64;

@@ -1,7 +1,7 @@
 /** Shapes, types of elements, attributes and strings of an HDF5 file. */
-import { type Cursor, damaged, type FileBytes, textOf } from "./hdf5-bytes.ts";
-import { denseObjects } from "./hdf5-links.ts";
-import { bodyOf, findMessage, MESSAGE, type Message } from "./hdf5-objects.ts";
+import { type Cursor, damaged, type FileBytes, textOf } from "./bytes.ts";
+import { denseObjects } from "./links.ts";
+import { bodyOf, findMessage, MESSAGE, type Message } from "./objects.ts";
 
 /** A shape; undefined for what has no elements at all. */
 export function readShape(cursor: Cursor): number[] | undefined {

@@ -1,8 +1,8 @@
 /** Objects of an HDF5 file that is written: a header of messages, which say what the object is and hold its attributes. */
-import { UserError } from "../errors.ts";
-import { MESSAGE } from "./hdf5-objects.ts";
-import { elementsOf } from "./hdf5-types.ts";
-import { aligned, type FileLayout, NO_ADDRESS, type Write } from "./hdf5-writer-bytes.ts";
+import { UserError } from "../../errors.ts";
+import { MESSAGE } from "./objects.ts";
+import { elementsOf } from "./types.ts";
+import { aligned, type FileLayout, NO_ADDRESS, type Write } from "./writer-bytes.ts";
 
 const HEADER_BYTES = 16;
 const MESSAGE_HEADER_BYTES = 8;

@@ -2,8 +2,8 @@
  * Where an HDF5 file begins, and its objects: each has a header of messages, in one of two versions and in any number
  * of blocks.
  */
-import { UserError } from "../errors.ts";
-import { type Cursor, FileBytes } from "./hdf5-bytes.ts";
+import { UserError } from "../../errors.ts";
+import { type Cursor, FileBytes } from "./bytes.ts";
 
 /** With which the superblock begins. */
 export const SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a] as const;

@@ -2,8 +2,8 @@
  * How newer HDF5 files keep many links or attributes of one object: in a fractal heap, whose blocks double in size, with
  * a B-tree of version 2 that lists them.
  */
-import { UserError } from "../errors.ts";
-import { type Cursor, damaged, type FileBytes } from "./hdf5-bytes.ts";
+import { UserError } from "../../errors.ts";
+import { type Cursor, damaged, type FileBytes } from "./bytes.ts";
 
 /** Bytes that the numbers up to `most` take. */
 const bytesFor = (most: number) => Math.floor(Math.log2(most) / 8) + 1;

@@ -2,8 +2,8 @@
  * The bytes of an HDF5 file that is written. All its parts are given their places first; then each is written once, from
  * the file's start to its end, so that no byte of what was in the memory before stays.
  */
-import { show } from "../arguments.ts";
-import { InternalError, UserError } from "../errors.ts";
+import { show } from "../../arguments.ts";
+import { InternalError, UserError } from "../../errors.ts";
 
 /** Everything begins at multiples of this many bytes. */
 const WORD = 8;

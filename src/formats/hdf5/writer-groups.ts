@@ -2,7 +2,7 @@
  * What is in a group of an HDF5 file that is written, in HDF5's oldest way: a heap with the members' names, nodes of
  * members in the order of their names, and a B-tree of version 1 above them.
  */
-import { aligned, type ByteWriter, type FileLayout, NO_ADDRESS } from "./hdf5-writer-bytes.ts";
+import { aligned, type ByteWriter, type FileLayout, NO_ADDRESS } from "./writer-bytes.ts";
 
 /** Half of what a node of members holds, and half of what a node of the tree holds: HDF5's own defaults. */
 export const [MEMBERS_RANK, TREE_RANK] = [4, 16];

@@ -1,9 +1,9 @@
 /** Where the elements of a data set lie: in its header, in one piece, or in chunks. */
-import { UserError } from "../errors.ts";
-import { type Cursor, damaged, type FileBytes, NOWHERE } from "./hdf5-bytes.ts";
-import { oldTreeLeaves } from "./hdf5-links.ts";
-import { findMessage, MESSAGE, type Message } from "./hdf5-objects.ts";
-import { elementsOf } from "./hdf5-types.ts";
+import { UserError } from "../../errors.ts";
+import { type Cursor, damaged, type FileBytes, NOWHERE } from "./bytes.ts";
+import { oldTreeLeaves } from "./links.ts";
+import { findMessage, MESSAGE, type Message } from "./objects.ts";
+import { elementsOf } from "./types.ts";
 
 const FILTERS: Record<number, string> = {
   1: "deflate",
