@@ -15,7 +15,8 @@ import { type Conv2dWeightGradientAttributes, conv2dWeightGradient } from "./con
 import { clearMemory, copyInside, type PaddedImage, paddedBytes } from "./convolution.ts";
 import { unpooled } from "./max-pool2d.ts";
 import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
-import { addEntries, listBytes, MOST_SUMS } from "./sparse-list.ts";
+import { transpose } from "./packing.ts";
+import { addEntries, append, listBytes, MOST_SUMS, nonzeroLanes, TABLE_BYTES, writeTable } from "./sparse-list.ts";
 import { convolutionOutput } from "./window.ts";
 
 /** Channels whose lists are made together: the lanes of a vector. */
@@ -45,14 +46,18 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
 
   scratchBytes(attributes, [x, dy]) {
     const plan = planOf(attributes, x!, dy!);
-    return plan.imageBytes + LANES * plan.listBytes + plan.totalBytes + (plan.channels + 1) * plan.channelBytes;
+    return (
+      plan.imageBytes + TABLE_BYTES + LANES * plan.listBytes + plan.totalBytes + (plan.channels + 1) * plan.channelBytes
+    );
   },
 
   emit(e, attributes, [x, dy, winners], [dw, db]) {
     const plan = planOf(attributes, x!, dy!);
     const { image } = plan;
     const padded = e.scratch();
-    const lists = e.i32(i32.add(padded, plan.imageBytes));
+    const table = e.i32(i32.add(padded, plan.imageBytes));
+    writeTable(e, table);
+    const lists = e.i32(i32.add(table, TABLE_BYTES));
     const totals = e.i32(i32.add(lists, LANES * plan.listBytes));
     const sums = e.i32(i32.add(totals, plan.totalBytes));
     const channels = e.share(plan.channels);
@@ -79,7 +84,7 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
       const total = e.i32(totals);
       e.for(channel, channels.from, channels.to, LANES, () => {
         const position = e.i32(e.address(0, [n, elementsOf(dy!.shape) * 4], [channel, 4]));
-        const { ends, sum } = buildLists(e, plan, { dy: dy!, winners }, position, lists);
+        const { ends, sum } = buildLists(e, plan, { dy: dy!, winners }, position, { lists, table });
         v128.store({}, total, f32x4.add(v128.load({}, total), sum));
         local.set(total, i32.add(total, LANES * 4));
         ends.forEach((end, lane) => {
@@ -155,40 +160,44 @@ function buildLists(
   plan: Plan,
   { dy, winners }: { dy: Operand; winners: Operand | undefined },
   position: I32,
-  lists: I32,
+  { lists, table }: Record<"lists" | "table", I32>,
 ): { ends: I32[]; sum: V128 } {
   const size = winners ? 2 : 1;
   const stepX = plan.strides[1] * plan.image.channels * 4;
   const stepY = plan.strides[0] * plan.image.width * plan.image.channels * 4;
   const ends = Array.from({ length: LANES }, (_, lane) => e.i32(i32.add(lists, lane * plan.listBytes)));
   const sum = e.v128(f32x4.splat(0));
-  const values = e.v128();
-  const places = e.v128();
-  const steps = e.v128();
+  const steps = e.v128(i32x4.mul(v128.const("i32x4", [0, 1, 2, 3]), i32x4.splat(size * stepX)));
   const place = e.i32();
   const line = e.i32(0);
+  /** Lists so many positions: four channels of four positions become four positions of each channel. */
+  const listPositions = (count: number) => {
+    const load = (tensor: Operand) =>
+      Array.from({ length: 4 }, (_, i) => {
+        const offset = tensor.address + (i < count ? i : 0) * plan.channels * 4;
+        return e.v128(v128.load({ offset, align: 4 }, position));
+      });
+    const values = load(dy);
+    for (const value of values.slice(0, count)) local.set(sum, f32x4.add(sum, value));
+    const places = e.v128(i32x4.add(i32x4.splat(place), steps));
+    const won = winners && transpose(e, load(winners));
+    for (const [lane, own] of transpose(e, values).entries()) {
+      const ownPlaces = e.v128(places);
+      if (won) {
+        const right = e.v128(i32x4.mul(v128.and(won[lane]!, i32x4.splat(1)), i32x4.splat(stepX)));
+        const down = e.v128(i32x4.mul(i32x4.shr_u(won[lane]!, 1), i32x4.splat(stepY)));
+        local.set(ownPlaces, i32x4.add(places, i32x4.add(right, down)));
+      }
+      const list = { end: ends[lane]!, distance: plan.distance, table };
+      append(e, list, own, ownPlaces, nonzeroLanes(e, own, count));
+    }
+    local.set(place, i32.add(place, count * size * stepX));
+    local.set(position, i32.add(position, count * plan.channels * 4));
+  };
   e.for(e.i32(), 0, plan.rows, 1, () => {
     local.set(place, line);
-    e.for(e.i32(), 0, plan.columns, 1, () => {
-      local.set(values, v128.load({ offset: dy.address, align: 4 }, position));
-      local.set(sum, f32x4.add(sum, values));
-      local.set(places, i32x4.splat(place));
-      if (winners) {
-        const winner = e.v128(v128.load({ offset: winners.address, align: 4 }, position));
-        const right = e.v128(i32x4.mul(v128.and(winner, i32x4.splat(1)), i32x4.splat(stepX)));
-        const down = e.v128(i32x4.mul(i32x4.shr_u(winner, 1), i32x4.splat(stepY)));
-        local.set(places, i32x4.add(places, i32x4.add(right, down)));
-      }
-      // Every value is written, but the end moves on for those only that are not zero: no branch to mispredict.
-      local.set(steps, v128.and(f32x4.ne(values, f32x4.splat(0)), i32x4.splat(4)));
-      for (const [lane, end] of ends.entries()) {
-        v128.store32_lane({}, lane as 0, end, places);
-        v128.store32_lane({ offset: plan.distance }, lane as 0, end, values);
-        local.set(end, i32.add(end, i32x4.extract_lane(lane as 0, steps)));
-      }
-      local.set(place, i32.add(place, size * stepX));
-      local.set(position, i32.add(position, plan.channels * 4));
-    });
+    e.for(e.i32(), 0, Math.floor(plan.columns / 4), 1, () => listPositions(4));
+    if (plan.columns % 4) listPositions(plan.columns % 4);
     local.set(line, i32.add(line, size * stepY));
   });
   return { ends, sum };

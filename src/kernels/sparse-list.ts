@@ -13,7 +13,7 @@ import { block, br_if, f32x4, i8x16, i32, i32x4, local, loop, v128 } from "wasma
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
 
 /** Multiply-adds between two of the branches. */
-const BLOCK_LENGTH = 3;
+const BLOCK_LENGTH = 4;
 
 /** Sums that may be in registers at a time; with the value and a row they stay within 15. */
 export const MOST_SUMS = 10;
