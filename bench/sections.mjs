@@ -13,6 +13,8 @@ const OURS = "lenet";
 
 export const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 const round = (value, digits = 3) => Number(value.toFixed(digits));
+/** Ratios may be very small. */
+const roundRatio = (value) => Number(value.toPrecision(3));
 const say = (...parts) => console.log("  ", ...parts);
 
 /**
@@ -79,7 +81,7 @@ function trainingStep(network, { stages = STAGES, peerNames } = {}) {
     const mean = (row, name) =>
       [OURS, "one thread"].includes(name) ? meanOverTraining(row[name], stages) : median(row[name]);
     const summary = (name) => round(median(rows.map((row) => mean(row, name))));
-    const ratio = (name, other) => round(median(rows.map((row) => mean(row, name) / mean(row, other))));
+    const ratio = (name, other) => roundRatio(median(rows.map((row) => mean(row, name) / mean(row, other))));
     return {
       unit: "ms",
       stages,
@@ -128,7 +130,7 @@ function summarize(unit, rows) {
     ratios: Object.fromEntries(
       names
         .filter((name) => name !== OURS)
-        .map((name) => [name, round(median(rows.map((row) => row[OURS] / row[name])))]),
+        .map((name) => [name, roundRatio(median(rows.map((row) => row[OURS] / row[name])))]),
     ),
     rounds: rows,
   };
