@@ -26,6 +26,9 @@ function describe(value: unknown, depth: number): string {
   return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${describe(item, depth - 1)}`)}}`;
 }
 
+/** Whether a text can be a name in files: no zero is in it, which ends text there, and no half of a character. */
+export const isWholeText = (text: string): boolean => !/[\0\p{Surrogate}]/u.test(text);
+
 /**
  * Refuses options that are not objects or that have keys which nobody reads.
  *

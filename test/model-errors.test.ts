@@ -53,18 +53,32 @@ describe("layers that do not fit", () => {
     [
       "a name with a slash",
       () => new Sequential([input([4]), dense(3, "a/b")]),
-      'Sequential: a layer\'s name must be text without "/", and not ".", got "a/b".',
+      'Sequential: a layer\'s name must be text without "/", and not "." or "top_level_model_weights", got "a/b".',
     ],
     [
       "a name that is a dot",
       () => new Sequential([input([4]), dense(3, ".")]),
-      'Sequential: a layer\'s name must be text without "/", and not ".", got ".".',
+      'Sequential: a layer\'s name must be text without "/", and not "." or "top_level_model_weights", got ".".',
     ],
-    ["a model without a name", () => new Sequential([], { name: "" }), 'Sequential: name must be text, got "".'],
+    [
+      "a model without a name",
+      () => new Sequential([], { name: "" }),
+      'Sequential: name must be text that can be in a file\'s paths, got "".',
+    ],
+    [
+      "a model's name that leads nowhere",
+      () => new Sequential([], { name: "a/./b" }),
+      'Sequential: name must be text that can be in a file\'s paths, got "a/./b".',
+    ],
+    [
+      "half a character in a model's name",
+      () => new Sequential([], { name: "a\ud800" }),
+      'Sequential: name must be text that can be in a file\'s paths, got "a\\ud800".',
+    ],
     [
       "an empty name",
       () => new Sequential([input([4]), dense(3, "")]),
-      'Sequential: a layer\'s name must be text without "/", and not ".", got "".',
+      'Sequential: a layer\'s name must be text without "/", and not "." or "top_level_model_weights", got "".',
     ],
     [
       "something that is no layer",

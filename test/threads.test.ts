@@ -102,6 +102,8 @@ describe("a failure in a thread", () => {
 const trap: Op<object> = {
   name: "trap",
   infer: () => [],
+  // An op that gave nothing and changed nothing would be a mistake.
+  changes: () => [0],
   reference: () => {},
   emit(e, _, [x]) {
     i32.and(i32.eq(e.thread, 1), f32.gt(f32.load({ offset: x!.address }, e.i32(0)), f32.const(100)));

@@ -11,7 +11,7 @@ import { sumSamples } from "../kernels/sum-samples.ts";
 import { addPenalty, addPenaltyGradient, penaltySums } from "../kernels/weight-penalty.ts";
 import { COUNTERS, type HostFeatures, type Scratch } from "../wasm/emitter.ts";
 import { differentiate } from "./differentiate.ts";
-import { emitModule, kernelsOf } from "./emit.ts";
+import { emitModule, kernelsOf, memoryBytesOf } from "./emit.ts";
 import { findSparseInputs, fuse, fuseReluGradients, fuseUpdates, pairDenseGradients } from "./fuse.ts";
 import { Graph } from "./graph.ts";
 import type { LoweredLoss, Network, Program, Training } from "./network.ts";
@@ -71,23 +71,21 @@ export function formatBytes(bytes: number): string {
 export function compile(network: Network, options: CompileOptions): CompiledNetwork {
   const { batchSize, threads, features, profile = false } = options;
   const programs = buildPrograms(network);
-  const rounds = scheduleAll(programs);
-  const plan = planMemory([...rounds.values()], persistentTensors(network), batchSize, threads);
-  if (plan.bytes > LARGEST_MEMORY) {
-    throw notEnoughMemory(plan.bytes, batchSize, "2 GiB is the most it can have");
-  }
+  const persistent = persistentTensors(network);
+  const rounds = new Map([...programs].map(([program, nodes]) => [program, schedule(nodes, persistent)]));
+  const plan = planMemory([...rounds.values()], persistent, batchSize, threads);
   const nodes = [...programs].map(([program, nodes]) => [program, kernelsOf(nodes, plan)] as const);
   const kernels = nodes.flatMap(([program, nodes]) => describeKernels(program, nodes, network));
-  const places = new Map(nodes.flatMap(([, nodes]) => nodes).map((node, place) => [node, place]));
-  const counters = profile ? { address: plan.bytes, bytes: kernels.length * COUNTERS.bytes, places } : undefined;
+  const numbers = new Map(nodes.flatMap(([, nodes]) => nodes).map((node, number) => [node, number]));
+  const counters = profile ? { address: plan.bytes, bytes: kernels.length * COUNTERS.bytes, numbers } : undefined;
+  const memoryBytes = memoryBytesOf({ plan, threads, counters });
+  if (memoryBytes > LARGEST_MEMORY) {
+    throw notEnoughMemory(memoryBytes, batchSize, "2 GiB is the most it can have");
+  }
   const module = emitModule({ programs: rounds, plan, features, threads, counters });
-  const memoryBytes = plan.bytes + (counters ? threads * counters.bytes : 0);
   const compiled = { module, programs: [...programs.keys()], memoryBytes, operands: plan.operands };
   return counters ? { ...compiled, counters, kernels } : compiled;
 }
-
-const scheduleAll = (programs: ReadonlyMap<Program, readonly Node[]>): Map<Program, Rounds> =>
-  new Map([...programs].map(([program, nodes]) => [program, schedule(nodes)]));
 
 /** A module of one kernel without inputs, as the program `forward`. */
 export function compileKernel<Attributes>(

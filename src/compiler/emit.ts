@@ -15,9 +15,9 @@ import type { Program } from "./network.ts";
 import type { MemoryPlan } from "./plan.ts";
 import type { Rounds } from "./schedule.ts";
 
-/** Where kernels count: each thread's counters, and the place of each kernel's among them. */
+/** Where kernels count: each thread's counters, and the number of each kernel's among them. */
 export interface Counters extends Scratch {
-  readonly places: ReadonlyMap<Node, number>;
+  readonly numbers: ReadonlyMap<Node, number>;
 }
 
 export interface ModuleOptions {
@@ -29,6 +29,10 @@ export interface ModuleOptions {
   readonly counters?: Counters | undefined;
 }
 
+/** Bytes of the module's memory: all that is planned and, behind it, each thread's counters. */
+export const memoryBytesOf = ({ plan, threads, counters }: Omit<ModuleOptions, "programs" | "features">) =>
+  plan.bytes + (counters ? threads * counters.bytes : 0);
+
 /** The kernels of a program: those nodes that compute something. */
 export function kernelsOf(nodes: readonly Node[], plan: Pick<MemoryPlan, "operands">): readonly Node[] {
   return nodes.filter((node) => !isFree(node, plan));
@@ -38,10 +42,11 @@ export function kernelsOf(nodes: readonly Node[], plan: Pick<MemoryPlan, "operan
  * One exported function a program, (thread, threads, batch) → (). Every thread calls the same one; behind each round of
  * kernels stands a barrier.
  */
-export function emitModule({ programs, plan, features, threads, counters }: ModuleOptions): Uint8Array {
+export function emitModule(options: ModuleOptions): Uint8Array {
+  const { programs, plan, features, threads, counters } = options;
   const isShared = threads > 1;
   // WebAssembly counts memory in pages of 64 KiB.
-  const pages = Math.ceil(plan.bytes / 65_536);
+  const pages = Math.ceil(memoryBytesOf(options) / 65_536);
   // wasmati would allocate the memory here and now; the runtime brings its own.
   const memory = importMemory({ min: pages, max: pages, shared: isShared }, {} as WebAssembly.Memory);
   const barrier = isShared ? buildBarrier() : undefined;
@@ -86,19 +91,19 @@ function isFree({ op, inputs, outputs }: Node, { operands }: Pick<MemoryPlan, "o
 }
 
 /**
- * The kernels of a round, those whose work threads take piece by piece last: whoever was done early with the others takes
+ * The kernels of a round, those whose work threads take unit by unit last: whoever was done early with the others takes
  * more of it.
  */
 function emitRound(
   nodes: readonly Node[],
   { plan, features, isShared, counters }: Pick<ModuleOptions, "plan" | "features" | "counters"> & { isShared: boolean },
 ) {
-  const kernels = nodes.map((node, place) => {
-    const own = counters && { ...counters, address: counters.address + counters.places.get(node)! * COUNTERS.bytes };
-    const limits = { ...plan, ...(isShared && { place }), ...(own && { counters: own }) };
+  const kernels = nodes.map((node, slot) => {
+    const own = counters && { ...counters, address: counters.address + counters.numbers.get(node)! * COUNTERS.bytes };
+    const limits = { ...plan, ...(isShared && { slot }), ...(own && { counters: own }) };
     return { ...emitNode(node, limits, features), counters: own };
   });
-  return [...kernels.filter(({ hasPieces }) => !hasPieces), ...kernels.filter(({ hasPieces }) => hasPieces)];
+  return [...kernels.filter(({ hasUnits }) => !hasUnits), ...kernels.filter(({ hasUnits }) => hasUnits)];
 }
 
 function emitNode(

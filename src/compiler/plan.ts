@@ -4,6 +4,7 @@
  * to addresses.
  */
 import { elementsOf, type Operand, type Tensor } from "../kernels/op.ts";
+import { CONTROL_BYTES } from "../wasm/barrier.ts";
 import { type Rounds, viewOwners } from "./schedule.ts";
 
 /** Cache line: no two tensors share one, so that threads that write different tensors do not disturb each other. */
@@ -11,9 +12,6 @@ const ALIGNMENT = 64;
 
 /** Kernels may read, and at the end of a tensor write, a vector past the last element. */
 const SLACK_BYTES = 64;
-
-/** Bytes at the start of memory for the threads' control words; see `wasm/barrier.ts`. */
-const CONTROL_BYTES = 1024;
 
 export interface MemoryPlan {
   readonly operands: ReadonlyMap<Tensor, Operand>;

@@ -10,59 +10,73 @@ import { buildPrograms } from "./compile.ts";
 import { stateTensor } from "./graph.ts";
 import { schedule } from "./schedule.ts";
 
-const op = (changes: readonly number[]): Op<unknown> => ({
+const op = (changes: readonly number[], isView = false): Op<unknown> => ({
   name: "test",
+  isView,
   infer: () => [],
   changes: () => changes,
   reference: () => {},
   emit: () => {},
 });
 
-/** A random program: each op takes some of the tensors before it, may change the first, and gives none or one. */
+const states = ["weight", "results"].map((name) => stateTensor(name, [1]));
+/** A tensor with a place of its own: a view that is it is a copy. */
+const kept = stateTensor("kept", [1]);
+
+/** A random program: each op takes some of the tensors before it, and changes the first, gives a tensor, or is a view of it. */
 const program = fc
   .array(
     fc.record({
       picks: fc.array(fc.nat(), { minLength: 1, maxLength: 3 }),
-      changes: fc.boolean(),
-      gives: fc.boolean(),
+      kind: fc.constantFrom("changes", "gives", "both", "view" as const),
     }),
-    {
-      maxLength: 30,
-    },
+    { maxLength: 30 },
   )
   .map((steps) => {
-    const known: Tensor[] = ["weight", "results"].map((name) => stateTensor(name, [1]));
-    return steps.map(({ picks, changes, gives }, step): Node => {
+    const known: Tensor[] = [...states];
+    return steps.map(({ picks, kind }, step): Node => {
       const inputs = picks.map((pick) => known[pick % known.length]!);
-      const outputs = gives ? [stateTensor(`tensor ${step}`, [1])] : [];
+      const own = step === 12 ? kept : stateTensor(`tensor ${step}`, [1]);
+      const outputs = kind === "changes" ? [] : [own];
       known.push(...outputs);
-      return { op: op(changes ? [0] : []), attributes: {}, inputs, outputs };
+      const changes = kind === "changes" || kind === "both" ? [0] : [];
+      return { op: op(changes, kind === "view"), attributes: {}, inputs, outputs };
     });
   });
 
-const written = ({ op, attributes, inputs, outputs }: Node) => [
-  ...outputs,
-  ...(op.changes?.(attributes, inputs) ?? []).map((index) => inputs[index]!),
-];
+/** The tensors whose memory nodes read and write: views have that of what they show, but for copies. */
+function memoryOf(nodes: readonly Node[]) {
+  const shown = new Map<Tensor, Tensor>();
+  const owner = (tensor: Tensor) => shown.get(tensor) ?? tensor;
+  const used = new Map<Node, { readonly read: readonly Tensor[]; readonly written: readonly Tensor[] }>();
+  for (const node of nodes) {
+    const { op, attributes, inputs, outputs } = node;
+    const isFree = op.isView && outputs[0] !== kept;
+    if (isFree) shown.set(outputs[0]!, owner(inputs[0]!));
+    const changed = (op.changes?.(attributes, inputs) ?? []).map((index) => owner(inputs[index]!));
+    used.set(node, { read: inputs.map(owner), written: isFree ? [] : [...outputs, ...changed] });
+  }
+  return used;
+}
 
 /** Whether it matters which of two nodes runs first. */
-function depend(before: Node, after: Node): boolean {
+function depend(used: ReturnType<typeof memoryOf>, first: Node, second: Node): boolean {
+  const [before, after] = [used.get(first)!, used.get(second)!];
   const meet = (some: readonly Tensor[], others: readonly Tensor[]) => some.some((tensor) => others.includes(tensor));
-  return (
-    meet(written(before), after.inputs) || meet(before.inputs, written(after)) || meet(written(before), written(after))
-  );
+  return meet(before.written, after.read) || meet(before.read, after.written) || meet(before.written, after.written);
 }
 
 test("whatever the program, what matters to a node is in an earlier round, and no round is too large", () => {
   fc.assert(
     fc.property(program, (nodes) => {
-      const rounds = schedule(nodes);
+      const rounds = schedule(nodes, [...states, kept]);
+      const used = memoryOf(nodes);
       expect(new Set(rounds.flat())).toEqual(new Set(nodes));
       expect(rounds.flat()).toHaveLength(nodes.length);
       const roundOf = new Map(rounds.flatMap((members, round) => members.map((node) => [node, round] as const)));
       for (const [i, after] of nodes.entries()) {
         for (const before of nodes.slice(0, i)) {
-          if (depend(before, after)) expect(roundOf.get(before)).toBeLessThan(roundOf.get(after)!);
+          if (depend(used, before, after)) expect(roundOf.get(before)).toBeLessThan(roundOf.get(after)!);
         }
       }
       for (const members of rounds) {
@@ -85,12 +99,14 @@ test("both gradients of the recipe's second convolution are in one round, and no
     dense({ units: 10, activation: "softmax" }),
   ];
   const { network } = networkOf({ input: [28, 28, 1], layers, loss: categoricalCrossentropy(), optimizer: adam() });
-  const rounds = schedule(buildPrograms(network).get("trainStep")!);
+  const nodes = buildPrograms(network).get("trainStep")!;
+  const rounds = schedule(nodes, [network.output]);
+  const used = memoryOf(nodes);
   const names = rounds.map((nodes) => nodes.map(({ op }) => op.name));
   expect(names.find((round) => round.includes("sparseConv2dInputGradient"))).toContain("sparseConv2dWeightGradient");
-  for (const nodes of rounds) {
-    for (const [i, node] of nodes.entries()) {
-      for (const other of nodes.slice(0, i)) expect(depend(other, node)).toBe(false);
+  for (const members of rounds) {
+    for (const [i, node] of members.entries()) {
+      for (const other of members.slice(0, i)) expect(depend(used, other, node)).toBe(false);
     }
   }
 });

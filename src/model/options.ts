@@ -3,6 +3,7 @@ import {
   badArgument,
   boolean,
   isConfig,
+  isWholeText,
   numberIn,
   onlyKnown,
   positiveInteger,
@@ -191,8 +192,8 @@ export function checkThreads(where: string, threads: number | undefined): number
   throw badArgument(where, "threads", `at most ${MOST_THREADS}`, threads);
 }
 
-/** Checks the name of a model. */
+/** Checks the name of a model, with which in files the paths of its weights begin. */
 function checkModelName(name: unknown): string {
-  if (typeof name === "string" && name !== "") return name;
-  throw new UserError(`Sequential: name must be text, got ${show(name)}.`);
+  if (typeof name === "string" && name !== "" && isWholeText(name) && !name.split("/").includes(".")) return name;
+  throw new UserError(`Sequential: name must be text that can be in a file's paths, got ${show(name)}.`);
 }

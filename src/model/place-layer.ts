@@ -1,5 +1,5 @@
 /** Puts a layer behind others: its name, its shapes, its weights. */
-import { show } from "../arguments.ts";
+import { isWholeText, show } from "../arguments.ts";
 import { stateTensor } from "../compiler/graph.ts";
 import { UserError } from "../errors.ts";
 import { snakeCase } from "../formats/saved-model.ts";
@@ -64,6 +64,8 @@ function freeName(className: string, before: readonly PlacedLayer[]): string {
   }
 }
 
+const RESERVED = [".", "top_level_model_weights"];
+
 /** Checks a layer that is to follow others, and its name. */
 function checkLayer(layer: unknown, name: string, before: readonly { readonly name: string }[]): void {
   const isLayer = typeof layer === "object" && layer !== null && "lower" in layer;
@@ -76,9 +78,10 @@ function checkLayer(layer: unknown, name: string, before: readonly { readonly na
         : `Sequential: layer "${name}" is an input, which can only be the first layer.`,
     );
   }
-  // In files a name is a part of a path, where "." stands for nothing.
-  if (typeof name !== "string" || name === "" || name === "." || name.includes("/")) {
-    throw new UserError(`Sequential: a layer's name must be text without "/", and not ".", got ${show(name)}.`);
+  // In files a name is a part of a path, where "." stands for nothing, and Keras has a group of its own.
+  if (typeof name !== "string" || name === "" || name.includes("/") || !isWholeText(name) || RESERVED.includes(name)) {
+    const others = RESERVED.map((text) => show(text)).join(" or ");
+    throw new UserError(`Sequential: a layer's name must be text without "/", and not ${others}, got ${show(name)}.`);
   }
   if (before.some((other) => other.name === name)) {
     throw new UserError(`Sequential: two layers are named "${name}"; names must be unique.`);

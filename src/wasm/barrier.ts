@@ -20,7 +20,7 @@ export const CONTROL = {
   program: 196,
   batch: 200,
   /**
-   * Pieces of work that threads have begun, of each of the kernels between two barriers, a cache line a kernel; the barrier sets
+   * Units of work that threads have begun, of each of the kernels between two barriers, a cache line a kernel; the barrier sets
    * them back.
    */
   begun: 256,
@@ -28,6 +28,9 @@ export const CONTROL = {
 
 /** Kernels between two barriers, at most, and the bytes from one's counter to the next one's. */
 export const ROUND = { kernels: 8, counterBytes: 64 } as const;
+
+/** Bytes at the start of memory for all of these words. */
+export const CONTROL_BYTES = CONTROL.begun + ROUND.kernels * ROUND.counterBytes;
 
 /** Looks at the generation before sleeping: about a millisecond. To wake a sleeper may take as long as a small kernel. */
 const SPINS = 500_000;

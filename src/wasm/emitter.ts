@@ -60,8 +60,8 @@ export interface RunLimits {
   readonly scratch: Scratch;
   /** The largest batch. */
   readonly batchSize: number;
-  /** Where several threads run the kernel at the same time: its place among the kernels between two barriers. */
-  readonly place?: number;
+  /** Where several threads run the kernel at the same time: its number among the kernels between two barriers. */
+  readonly slot?: number;
   /** Where this kernel's counters of a profile are; each thread has its own. None unless profiling. */
   readonly counters?: Scratch;
 }
@@ -69,11 +69,11 @@ export interface RunLimits {
 /** A kernel's counters in a profile, each a float64: milliseconds of work and of waiting, list entries and elements. */
 export const COUNTERS = { work: 0, wait: 8, entries: 16, elements: 24, bytes: 64 } as const;
 
-/** Builds one kernel function; `body` writes its instructions. Also tells whether threads take its work piece by piece. */
+/** Builds one kernel function; `body` writes its instructions. Also tells whether it has units: see `eachUnit`. */
 export function buildKernel(features: HostFeatures, limits: RunLimits, body: (emitter: Emitter) => void) {
   const types = { i32, v128, f32, f64, i64 };
   const locals = Object.entries(poolSizes).flatMap(([type, count]) => Array(count).fill(types[type as LocalType]));
-  let hasPieces = false;
+  let hasUnits = false;
   const run = func(
     { in: [i32, i32, i32], locals: locals as unknown as [typeof i32], out: [] },
     ([thread, threads, batch], all) => {
@@ -84,10 +84,10 @@ export function buildKernel(features: HostFeatures, limits: RunLimits, body: (em
       ]);
       const emitter = new Emitter(features, limits, thread, threads, batch, Object.fromEntries(pools) as Pools);
       body(emitter);
-      hasPieces = emitter.hasUnits;
+      hasUnits = emitter.hasUnits;
     },
   );
-  return { run, hasPieces };
+  return { run, hasUnits };
 }
 
 export class Emitter {
@@ -101,9 +101,8 @@ export class Emitter {
   readonly batchSize: number;
   readonly #scratch: Scratch;
   readonly #counters: Scratch | undefined;
-  readonly #place: number | undefined;
-  /** Whether threads take the kernel's work piece by piece. */
-  hasUnits = false;
+  readonly #slot: number | undefined;
+  #hasUnits = false;
   readonly #pools: Pools;
   readonly #used: Record<LocalType, number> = { i32: 0, v128: 0, f32: 0, f64: 0, i64: 0 };
 
@@ -112,11 +111,16 @@ export class Emitter {
     this.batchSize = limits.batchSize;
     this.#scratch = limits.scratch;
     this.#counters = limits.counters;
-    this.#place = limits.place;
+    this.#slot = limits.slot;
     this.thread = thread;
     this.threads = threads;
     this.batch = batch;
     this.#pools = pools;
+  }
+
+  /** Whether the kernel's work is taken unit by unit. */
+  get hasUnits(): boolean {
+    return this.#hasUnits;
   }
 
   #take<T extends LocalType>(type: T): Local<T> {
@@ -222,20 +226,20 @@ export class Emitter {
   }
 
   /**
-   * Runs `body` for each of `total` pieces of work, of which threads take the next whenever they are free: they then
-   * finish together, however unequal the pieces and the cores. Which thread has which must not matter to the results. Once
+   * Runs `body` for each of `total` units of work, of which threads take the next whenever they are free: they then
+   * finish together, however unequal the units and the cores. Which thread has which must not matter to the results. Once
    * a kernel.
    */
   eachUnit(total: I32, body: (unit: I32) => void): void {
-    if (this.hasUnits) throw new Error("emitter: the pieces of a kernel's work are counted once");
-    this.hasUnits = true;
+    if (this.#hasUnits) throw new Error("emitter: the units of a kernel's work are counted once");
+    this.#hasUnits = true;
     const unit = this.i32();
-    if (this.#place === undefined) {
+    if (this.#slot === undefined) {
       const { from, to } = this.share(total);
       this.for(unit, from, to, 1, () => body(unit));
       return;
     }
-    const counter = this.i32(CONTROL.begun + this.#place * ROUND.counterBytes);
+    const counter = this.i32(CONTROL.begun + this.#slot * ROUND.counterBytes);
     const isAlone = this.i32(i32.eq(this.threads, 1));
     const next = this.i32(0);
     block(null, (exit) => {

@@ -2,7 +2,7 @@
  * The bytes of an HDF5 file that is written. All its parts are given their places first; then each is written once, from
  * the file's start to its end, so that no byte of what was in the memory before stays.
  */
-import { show } from "../../arguments.ts";
+import { isWholeText, show } from "../../arguments.ts";
 import { InternalError, UserError } from "../../errors.ts";
 
 /** Everything begins at multiples of this many bytes. */
@@ -22,7 +22,7 @@ const encoder = new TextEncoder();
  * @throws UserError for text with a zero, which ends it in HDF5, or with half a character, for which UTF-8 has no bytes
  */
 export function encodeText(text: string): Uint8Array {
-  if (/[\0\p{Surrogate}]/u.test(text)) {
+  if (!isWholeText(text)) {
     throw new UserError(`cannot save ${show(text)}: HDF5 has no zeros and no halves of characters in text.`);
   }
   return encoder.encode(text);
