@@ -1,10 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { networkOf } from "../../test/helpers/networks.ts";
+import { recipeNetwork } from "../../test/helpers/networks.ts";
 import { elementsOf, type Node, type Op, type Tensor } from "../kernels/op.ts";
-import { conv2d, dense, flatten, maxPooling2d } from "../layers/index.ts";
-import { categoricalCrossentropy } from "../losses.ts";
-import { adam } from "../optimizers/index.ts";
 import { CONTROL } from "../wasm/barrier.ts";
 import { buildPrograms } from "./compile.ts";
 import { batchTensor, stateTensor } from "./graph.ts";
@@ -130,16 +127,7 @@ test("no two tensors that live at the same time overlap, whatever the program", 
 });
 
 test("the recipe's tensors do not overlap, and share memory", () => {
-  const layers = [
-    conv2d({ filters: 20, kernelSize: 5, padding: "same", activation: "relu" }),
-    maxPooling2d(),
-    conv2d({ filters: 50, kernelSize: 5, padding: "same", activation: "relu" }),
-    maxPooling2d(),
-    flatten(),
-    dense({ units: 500, activation: "relu" }),
-    dense({ units: 10, activation: "softmax" }),
-  ];
-  const { network } = networkOf({ input: [28, 28, 1], layers, loss: categoricalCrossentropy(), optimizer: adam() });
+  const { network } = recipeNetwork();
   const programs = [...buildPrograms(network).values()].map((nodes) => schedule(nodes, [network.output]));
   const { training } = network;
   const own = [network.input, network.output, ...network.parameters];

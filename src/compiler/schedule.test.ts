@@ -1,10 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { networkOf } from "../../test/helpers/networks.ts";
+import { recipeNetwork } from "../../test/helpers/networks.ts";
 import type { Node, Op, Tensor } from "../kernels/op.ts";
-import { conv2d, dense, flatten, maxPooling2d } from "../layers/index.ts";
-import { categoricalCrossentropy } from "../losses.ts";
-import { adam } from "../optimizers/index.ts";
 import { ROUND } from "../wasm/barrier.ts";
 import { buildPrograms } from "./compile.ts";
 import { stateTensor } from "./graph.ts";
@@ -89,16 +86,7 @@ test("whatever the program, what matters to a node is in an earlier round, and n
 });
 
 test("both gradients of the recipe's second convolution are in one round, and no weight is updated where it is read", () => {
-  const layers = [
-    conv2d({ filters: 20, kernelSize: 5, padding: "same", activation: "relu" }),
-    maxPooling2d(),
-    conv2d({ filters: 50, kernelSize: 5, padding: "same", activation: "relu" }),
-    maxPooling2d(),
-    flatten(),
-    dense({ units: 500, activation: "relu" }),
-    dense({ units: 10, activation: "softmax" }),
-  ];
-  const { network } = networkOf({ input: [28, 28, 1], layers, loss: categoricalCrossentropy(), optimizer: adam() });
+  const { network } = recipeNetwork();
   const nodes = buildPrograms(network).get("trainStep")!;
   const rounds = schedule(nodes, [network.output]);
   const used = memoryOf(nodes);

@@ -2,7 +2,7 @@
  * Checkpoints: a run between two steps as a Keras `.h5` file, and back. The model and its optimizer's state are what Keras
  * makes of them; what only a run needs stands beside them, where Keras does not look.
  */
-import { isConfig, show } from "../arguments.ts";
+import { type Config, isConfig, show } from "../arguments.ts";
 import { NDArray } from "../array.ts";
 import { UserError } from "../errors.ts";
 import { readKerasH5, writeKerasH5 } from "../formats/keras-h5.ts";
@@ -12,7 +12,7 @@ import { Course, type Source } from "./batches.ts";
 import type { Callback, KeptRun, RunKeeper } from "./callbacks.ts";
 import type { Samples } from "./data.ts";
 import type { Kept, Moment, Progress } from "./fit.ts";
-import { toSavedModel } from "./serialize.ts";
+import { modelConfig, toSavedModel, trainingConfig } from "./serialize.ts";
 import { type ModelState, type PlacedLayer, weightsOf } from "./state.ts";
 
 const VERSION = 1;
@@ -189,11 +189,8 @@ function seedsToAdopt(placed: readonly PlacedLayer[], saved: SavedModel): (numbe
 
 /** Refuses a checkpoint of another model, or one that was compiled in another way. */
 function checkSame(model: ModelState, saved: SavedModel): void {
-  const own = plain(toSavedModel(model)) as SavedModel;
-  const [before, now] = [saved, own].map(({ modelConfig }) => layerConfigs(modelConfig)) as [
-    readonly LayerConfig[],
-    readonly LayerConfig[],
-  ];
+  const before = layerConfigs(saved.modelConfig);
+  const now = layerConfigs(plain(modelConfig(model)));
   const longer = before.length > now.length ? before : now;
   longer.forEach((_, i) => {
     const layer = now[i];
@@ -204,14 +201,13 @@ function checkSame(model: ModelState, saved: SavedModel): void {
     );
   });
   const compiled = saved.trainingConfig as Record<string, unknown>;
-  for (const [name, value] of Object.entries(own.trainingConfig as object)) {
+  for (const [name, value] of Object.entries(plain(trainingConfig(model)))) {
     checkEqual(name, withoutRate(compiled?.[name]), withoutRate(value));
   }
 }
 
 /** As it comes back from a file. */
-const plain = ({ modelConfig, trainingConfig }: SavedModel): unknown =>
-  JSON.parse(JSON.stringify({ modelConfig, trainingConfig }));
+const plain = (config: Config): Config => JSON.parse(JSON.stringify(config));
 
 /** The learning rate may have been changed on the way. */
 function withoutRate(value: unknown): unknown {

@@ -59,7 +59,8 @@ export function modelConfig({ name, placed }: ModelState): Config {
   return { class_name: "Sequential", config: { name, layers } };
 }
 
-function trainingConfig({ compiled }: ModelState): Config {
+/** What `compile` was told, as Keras has it. */
+export function trainingConfig({ compiled }: ModelState): Config {
   const { loss, optimizer, metrics } = compiled!;
   const plain = JSON.stringify(loss.config) === JSON.stringify(toLoss(loss.name).config);
   return {

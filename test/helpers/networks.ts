@@ -3,10 +3,11 @@ import { batchTensor, inputTensors, stateTensor } from "../../src/compiler/graph
 import type { Network } from "../../src/compiler/network.ts";
 import { elementsOf, type GraphBuilder, type Op, type Tensor } from "../../src/kernels/op.ts";
 import { reshape } from "../../src/kernels/reshape.ts";
+import { conv2d, dense, flatten, maxPooling2d } from "../../src/layers/index.ts";
 import type { Layer } from "../../src/layers/layer.ts";
-import type { Loss } from "../../src/losses.ts";
+import { categoricalCrossentropy, type Loss } from "../../src/losses.ts";
 import { toMetric } from "../../src/metrics.ts";
-import type { Optimizer } from "../../src/optimizers/index.ts";
+import { adam, type Optimizer } from "../../src/optimizers/index.ts";
 import { generator } from "../../src/random.ts";
 
 export interface NetworkOptions {
@@ -23,6 +24,20 @@ export interface BuiltNetwork {
   readonly optimizer: Optimizer;
   /** First values of the parameters. */
   readonly initial: ReadonlyMap<Tensor, Float32Array>;
+}
+
+/** The recipe's. */
+export function recipeNetwork(): BuiltNetwork {
+  const layers = [
+    conv2d({ filters: 20, kernelSize: 5, padding: "same", activation: "relu" }),
+    maxPooling2d(),
+    conv2d({ filters: 50, kernelSize: 5, padding: "same", activation: "relu" }),
+    maxPooling2d(),
+    flatten(),
+    dense({ units: 500, activation: "relu" }),
+    dense({ units: 10, activation: "softmax" }),
+  ];
+  return networkOf({ input: [28, 28, 1], layers, loss: categoricalCrossentropy(), optimizer: adam() });
 }
 
 export function networkOf({ input, layers, loss, optimizer, split = false }: NetworkOptions): BuiltNetwork {
