@@ -2,11 +2,11 @@
  * Convolution with stride 1 by Winograd's filtering (`winograd.ts`): tiles of m x m outputs come from n x n products of
  * matrices (tiles x input channels times input channels x output channels) in place of r x r, and m * m times as few.
  *
- * Work goes by groups of tile rows, which may belong to neighbouring samples, and within a group by panels of eight
- * output channels; threads take whole groups or, where there are few, single panels of them, so that one image keeps
- * several of them busy. All that a
- * group needs, its transformed tiles, the transformed kernel and one panel's products, lies in scratch memory and in
- * cache. A row of tiles is turned back into a strip of outputs, from which bias, ReLU and 2x2 pooling go out.
+ * Work goes by groups of bands, which are rows of tiles and may belong to neighbouring samples, and within a group by
+ * panels of eight output channels; threads take whole groups or, where there are few, single panels of them, so that one
+ * image keeps several of them busy. All that a group needs, its transformed tiles, the transformed kernel and one panel's
+ * products, lies in scratch memory and in cache. A band is turned back into a strip of outputs, which holds whole pooling
+ * windows, and from which bias, ReLU and 2x2 pooling go out.
  *
  * Its rounding must decide nothing: `winograd-repairs.ts`.
  */
@@ -28,11 +28,11 @@ import { elementsOf } from "./op.ts";
 import { mapPitch } from "./window-map.ts";
 import type { Filtering } from "./winograd.ts";
 import {
+  type Band,
   layoutOf,
   mappedImage,
   type Stage,
   type Tensors,
-  type TileRow,
   type WinogradConvolution,
 } from "./winograd-plan.ts";
 import { boundErrors, copyRepeats, listRepeats, mapRepeats, settle } from "./winograd-repairs.ts";
@@ -43,36 +43,45 @@ const GROUPS_PER_THREAD = 4;
 
 export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filtering, tensors: Tensors): void {
   const layout = layoutOf(plan, method);
-  const { groupRows, tileRows, panels } = layout;
+  const { bandRows, bands, groupBands, tileRows, panels, strip } = layout;
   const stage: Stage = { ...tensors, plan, method, layout, base: e.scratch() };
-  const total = e.i32(i32.mul(e.batch, tileRows));
-  const groups = e.i32(i32.div_u(i32.add(total, groupRows - 1), groupRows));
+  const total = e.i32(i32.mul(e.batch, bands));
+  const groups = e.i32(i32.div_u(i32.add(total, groupBands - 1), groupBands));
   const parts = e.i32(1);
   e.if(i32.lt_u(groups, e.i32(i32.mul(e.threads, GROUPS_PER_THREAD))), () => local.set(parts, i32.const(panels)));
-  clearMemory(e.i32(i32.add(stage.base, layout.strip)), method.n * layout.stripPitch);
-  const zeros = layout.outputs + method.m * layout.columns * PANEL_BYTES;
+  clearMemory(e.i32(i32.add(stage.base, layout.inputs)), method.n * layout.stripPitch);
+  const zeros = layout.outputs + strip.rows * strip.columns * PANEL_BYTES;
   clearMemory(e.i32(i32.add(stage.base, zeros)), PANEL_BYTES);
   clearMemory(e.i32(i32.add(stage.base, layout.ready)), panels);
   const loaded = e.i32(-1);
   const mapped = { sample: e.i32(-1), largest: e.f32() };
   e.eachUnit(e.i32(i32.mul(groups, parts)), (unit) => {
     const group = e.i32(i32.div_u(unit, parts));
-    const firstRow = e.i32(i32.mul(group, groupRows));
-    const rows = e.i32(i32.sub(total, firstRow));
-    e.atMost(rows, groupRows);
-    const eachRow = (body: (row: TileRow) => void) => {
-      const row = e.i32();
-      e.for(row, 0, rows, 1, () => {
-        const sample = e.i32(i32.div_u(i32.add(firstRow, row), tileRows));
-        const tileRow = e.i32(i32.rem_u(i32.add(firstRow, row), tileRows));
-        body({ row, sample, tileRow });
+    const first = e.i32(i32.mul(group, groupBands));
+    const end = e.i32(i32.add(first, groupBands));
+    e.atMost(end, total);
+    /** The band's sample, and its first row of tiles in that and in the batch. */
+    const placeOf = (band: I32) => {
+      const sample = e.i32(i32.div_u(band, bands));
+      const tileRow = e.i32(i32.mul(i32.rem_u(band, bands), bandRows));
+      return { sample, tileRow, row: e.i32(i32.add(i32.mul(sample, tileRows), tileRow)) };
+    };
+    const firstRow = placeOf(first).row;
+    const rows = e.i32(i32.sub(placeOf(end).row, firstRow));
+    const eachBand = (body: (band: Band) => void) => {
+      const band = e.i32();
+      e.for(band, first, end, 1, () => {
+        const { sample, tileRow, row } = placeOf(band);
+        local.set(row, i32.sub(row, firstRow));
+        const rowsHere = e.i32(i32.sub(tileRows, tileRow));
+        e.atMost(rowsHere, bandRows);
+        body({ index: e.i32(i32.sub(band, first)), row, sample, tileRow, rows: rowsHere });
       });
     };
     e.if(i32.ne(group, loaded), () => {
-      eachRow((row) => {
-        e.scope(() => loadStrip(e, stage, row));
-        e.scope(() => listOutputs(e, stage, row, mapped));
-        e.scope(() => transformInput(e, stage, row));
+      eachBand((band) => {
+        e.scope(() => loadBand(e, stage, band));
+        e.scope(() => listOutputs(e, stage, band, mapped));
       });
       local.set(loaded, group);
     });
@@ -82,12 +91,32 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
     eachPanelOf(e, stage, { from, to }, (panel, columns) => {
       e.scope(() => prepareKernel(e, stage, panel, columns));
       e.scope(() => multiply(e, stage, { panel, columns, rows }));
-      eachRow((row) => {
-        e.scope(() => transformOutput(e, stage, row, columns));
-        e.scope(() => repairOutputs(e, stage, row, panel, columns));
-        e.scope(() => finishStrip(e, stage, row, panel, columns));
+      eachBand((band) => {
+        e.scope(() => transformOutputs(e, stage, band, columns));
+        e.scope(() => repairOutputs(e, stage, band, panel, columns));
+        e.scope(() => finishStrip(e, stage, band, panel, columns));
       });
     });
+  });
+}
+
+/** Transforms the tiles of a band. */
+function loadBand(e: Emitter, stage: Stage, { row, sample, tileRow, rows }: Band): void {
+  const index = e.i32();
+  e.for(index, 0, rows, 1, () => {
+    e.scope(() => loadInputs(e, stage, sample, e.i32(i32.add(tileRow, index))));
+    e.scope(() => transformInput(e, stage, e.i32(i32.add(row, index))));
+  });
+}
+
+/** Transforms the products of a band to its outputs. */
+function transformOutputs(e: Emitter, stage: Stage, { row, rows }: Band, columns: number): void {
+  const { layout, base, method } = stage;
+  const outputs = e.i32(i32.add(base, layout.outputs));
+  const index = e.i32();
+  e.for(index, 0, rows, 1, () => {
+    transformOutput(e, stage, e.i32(i32.add(row, index)), outputs, columns);
+    local.set(outputs, i32.add(outputs, method.m * layout.strip.columns * PANEL_BYTES));
   });
 }
 
@@ -123,13 +152,13 @@ function eachPanelOf(
   });
 }
 
-/** Copies the n rows of the input that a row of tiles needs to a strip with zeros around. */
-function loadStrip(e: Emitter, { plan, method, layout, base, x }: Stage, { sample, tileRow }: TileRow): void {
+/** Copies the n rows of the input that a row of tiles needs, with zeros around. */
+function loadInputs(e: Emitter, { plan, method, layout, base, x }: Stage, sample: I32, tileRow: I32): void {
   const { height, width, channels, top, left } = plan;
   const rowBytes = width * channels * 4;
   const y = e.i32(i32.sub(i32.mul(tileRow, method.m), top));
   const from = e.i32(e.address(x.address, [sample, height * rowBytes], [y, rowBytes]));
-  const to = e.i32(i32.add(base, layout.strip + left * channels * 4));
+  const to = e.i32(i32.add(base, layout.inputs + left * channels * 4));
   e.for(e.i32(), 0, method.n, 1, () => {
     // A row above the first is, as an unsigned number, past the last.
     e.if(
@@ -173,7 +202,7 @@ function multiply(
     });
     local.set(tiles, i32.add(tiles, layout.frequencyBytes));
     local.set(kernel, i32.add(kernel, channels * PANEL_BYTES));
-    local.set(products, i32.add(products, layout.groupTiles * PANEL_BYTES));
+    local.set(products, i32.add(products, layout.productBytes));
   });
 }
 
@@ -184,15 +213,16 @@ function boundPanel(e: Emitter, { plan, method, layout, base, kernel }: Stage, p
   boundErrors(e, { error: method.error, taps, kernelPitch: plan.outputChannels * 4, columns }, from, bounds);
 }
 
-/** Number of rows of outputs, or of windows where pooling, that a row of tiles has in the image. */
-function rowsOf(e: Emitter, height: number, rows: number, tileRow: I32): I32 {
-  const left = e.i32(i32.sub(height, i32.mul(tileRow, rows)));
-  e.atMost(left, rows);
-  return left;
+/** A band's rows of outputs, or of windows of `size` by `size`: the first, and how many there are in the image. */
+function rowsOf(e: Emitter, { method, layout }: Stage, { tileRow }: Band, height: number, size = 1) {
+  const first = e.i32(i32.div_u(i32.mul(tileRow, method.m), size));
+  const rows = e.i32(i32.sub(height, first));
+  e.atMost(rows, layout.strip.rows / size);
+  return { first, rows };
 }
 
-const listOf = (e: Emitter, { layout, base }: Stage, row: I32) =>
-  e.i32(e.address(layout.repeats, [base, 1], [row, layout.listBytes]));
+const listOf = (e: Emitter, { layout, base }: Stage, { index }: Band) =>
+  e.i32(e.address(layout.repeats, [base, 1], [index, layout.listBytes]));
 
 /** The sample whose map is in scratch memory, and its largest magnitude. */
 interface Mapped {
@@ -200,8 +230,9 @@ interface Mapped {
   readonly largest: F32;
 }
 
-function listOutputs(e: Emitter, stage: Stage, { row, sample, tileRow }: TileRow, mapped: Mapped): void {
+function listOutputs(e: Emitter, stage: Stage, band: Band, mapped: Mapped): void {
   const { plan, method, layout, base, x } = stage;
+  const { sample } = band;
   const [height, used] = plan.output;
   const shape = mappedImage(plan, method);
   const map = e.i32(i32.add(base, layout.map));
@@ -210,28 +241,28 @@ function listOutputs(e: Emitter, stage: Stage, { row, sample, tileRow }: TileRow
     local.set(mapped.largest, mapRepeats(e, shape, image, map));
     local.set(mapped.sample, sample);
   });
-  const rows = rowsOf(e, height, method.m, tileRow);
-  const first = e.i32(e.address(0, [map, 1], [tileRow, method.m * mapPitch(shape.map)]));
-  const list = listOf(e, stage, row);
-  const strip = { rows: method.m, columns: layout.columns };
-  listRepeats(e, shape.map, strip, { largest: mapped.largest, map: first, list, rows, used });
+  const { first, rows } = rowsOf(e, stage, band, height);
+  const line = e.i32(e.address(0, [map, 1], [first, mapPitch(shape.map)]));
+  const list = listOf(e, stage, band);
+  listRepeats(e, shape.map, layout.strip, { largest: mapped.largest, map: line, list, rows, used });
 }
 
-function repairOutputs(e: Emitter, stage: Stage, { row, sample, tileRow }: TileRow, panel: I32, columns: number): void {
+function repairOutputs(e: Emitter, stage: Stage, band: Band, panel: I32, columns: number): void {
+  const { sample, tileRow } = band;
   const { plan, method, layout, base, x, y, kernel } = stage;
   const { height, width, channels, relu, pool } = plan;
-  const list = listOf(e, stage, row);
+  const list = listOf(e, stage, band);
   const outputs = e.i32(i32.add(base, layout.outputs));
   e.scope(() => copyRepeats(e, list, outputs, columns));
   if (!pool && !relu) return;
   const size = pool ? 2 : 1;
   const choices = {
-    rows: rowsOf(e, y.shape[0]!, method.m / size, tileRow),
+    rows: rowsOf(e, stage, band, y.shape[0]!, size).rows,
     width: y.shape[1]!,
     size,
     relu,
     outputs,
-    rowBytes: layout.columns * PANEL_BYTES,
+    rowBytes: layout.strip.columns * PANEL_BYTES,
     list,
     bias: biasOf(e, plan, panel),
     bounds: e.i32(e.address(layout.bounds, [base, 1], [panel, PANEL_BYTES])),
@@ -254,20 +285,20 @@ const biasOf = (e: Emitter, { bias }: WinogradConvolution, panel: I32) =>
   bias === undefined ? undefined : e.i32(e.address(bias, [panel, PANEL_BYTES]));
 
 /** Bias, ReLU and pooling, from the strip of outputs to the result. */
-function finishStrip(e: Emitter, stage: Stage, { sample, tileRow }: TileRow, panel: I32, columns: number): void {
-  const { plan, method, layout, base, y, winners } = stage;
+function finishStrip(e: Emitter, stage: Stage, band: Band, panel: I32, columns: number): void {
+  const { plan, layout, base, y, winners } = stage;
   const size = plan.pool ? 2 : 1;
   const [height, width] = y.shape as [number, number];
-  const tileHeight = method.m / size;
-  const firstRow = e.i32(i32.mul(tileRow, tileHeight));
-  const rows = rowsOf(e, height, tileHeight, tileRow);
+  const { first, rows } = rowsOf(e, stage, band, height, size);
   const pitch = plan.outputChannels * 4;
-  const place = e.i32(e.address(0, [sample, elementsOf(y.shape) * 4], [firstRow, width * pitch], [panel, PANEL_BYTES]));
+  const place = e.i32(
+    e.address(0, [band.sample, elementsOf(y.shape) * 4], [first, width * pitch], [panel, PANEL_BYTES]),
+  );
   const out = e.i32(i32.add(place, y.address));
   const won = winners && e.i32(i32.add(place, winners.address));
   const bias = biasOf(e, plan, panel);
   const line = e.i32(i32.add(base, layout.outputs));
-  const rowBytes = layout.columns * PANEL_BYTES;
+  const rowBytes = layout.strip.columns * PANEL_BYTES;
   const window = plan.pool ? [0, PANEL_BYTES, rowBytes, rowBytes + PANEL_BYTES] : [0];
   e.for(e.i32(), 0, rows, 1, () => {
     const from = e.i32(line);

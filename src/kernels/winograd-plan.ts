@@ -25,7 +25,7 @@ export interface WinogradConvolution {
 }
 
 /** Bytes that a group's transformed tiles may take: a part of the second-level cache. */
-const GROUP_BYTES = 96 * 1024;
+const GROUP_BYTES = 240 * 1024;
 
 /** Additions and multiplications that a tile costs in its transforms, for each input and each output channel. */
 const TRANSFORM_COST = 6;
@@ -42,7 +42,7 @@ export function bestFiltering(
   if (r !== kernelWidth || (r !== 3 && r !== 5)) return undefined;
   let best: Filtering | undefined;
   let lowest = height * width * r * r * channels * outs;
-  for (const m of [4, 2]) {
+  for (const m of r === 5 ? [5, 4, 2] : [4, 2]) {
     const candidate = filtering(m, r);
     const { n } = candidate;
     const tiles = Math.ceil(height / m) * Math.ceil(width / m);
@@ -62,12 +62,16 @@ export function layoutOf(plan: WinogradConvolution, method: Filtering) {
   const tileRows = Math.ceil(output[0] / m);
   const tileColumns = Math.ceil(output[1] / m);
   const channelBytes = Math.ceil(channels / 4) * 16;
-  const groupRows = rowsPerGroup(tileColumns, GROUP_BYTES / (n * n * channelBytes));
-  const groupTiles = Math.ceil((groupRows * tileColumns) / BLOCK_ROWS) * BLOCK_ROWS;
+  const bandRows = plan.pool && m % 2 ? 2 : 1;
+  const bands = Math.ceil(tileRows / bandRows);
+  const bandTiles = (tileRows / bands) * tileColumns;
+  const groupBands = bandsPerGroup(bandTiles, GROUP_BYTES / (n * n * channelBytes));
+  const groupTiles = Math.ceil((groupBands * bandRows * tileColumns) / BLOCK_ROWS) * BLOCK_ROWS;
   const panels = Math.ceil(outputChannels / PANEL_COLUMNS);
   const columns = tileColumns * m;
   const stripPitch = (columns + r - 1) * channels * 4;
-  const frequencyBytes = groupTiles * channelBytes;
+  const frequencyBytes = oddLines(groupTiles * channelBytes);
+  const productBytes = oddLines(groupTiles * PANEL_BYTES);
   const kernelBytes = n * n * channels * PANEL_BYTES;
   let end = 0;
   const take = (bytes: number) => {
@@ -76,20 +80,24 @@ export function layoutOf(plan: WinogradConvolution, method: Filtering) {
     end += Math.ceil(bytes / 64) * 64 + 64;
     return offset;
   };
-  const listBytes = repairListBytes({ rows: m, columns });
+  const strip = { rows: bandRows * m, columns };
+  const listBytes = repairListBytes(strip);
   return {
     tileRows,
     tileColumns,
-    /** Rows of tiles of a group, and its tiles in whole blocks. */
-    groupRows,
+    /** Rows of tiles of a band, bands of a sample and of a group, and a group's tiles in whole blocks. */
+    bandRows,
+    bands,
+    groupBands,
     groupTiles,
     panels,
-    /** Outputs in a row of tiles. */
-    columns,
+    /** The outputs of a band. */
+    strip,
     stripPitch,
-    /** One tile's input channels; all tiles of one product; one panel of the transformed kernel; a row's list. */
+    /** One tile's input channels; all tiles of one product; one panel of the transformed kernel; a band's list. */
     channelBytes,
     frequencyBytes,
+    productBytes,
     kernelBytes,
     listBytes,
     /** Where in scratch memory lies what. */
@@ -97,12 +105,12 @@ export function layoutOf(plan: WinogradConvolution, method: Filtering) {
     bounds: take(panels * PANEL_BYTES),
     /** A byte a panel of the kernel: whether it is transformed. */
     ready: take(panels),
-    repeats: take(groupRows * listBytes),
+    repeats: take(groupBands * listBytes),
     square: take(n * n * 16),
     /** With a place of zeros at the end. */
-    outputs: take((m * columns + 1) * PANEL_BYTES),
-    products: take(n * n * groupTiles * PANEL_BYTES),
-    strip: take(n * stripPitch),
+    outputs: take((strip.rows * columns + 1) * PANEL_BYTES),
+    products: take(n * n * productBytes),
+    inputs: take(n * stripPitch),
     map: take(mapBytes(mappedImage(plan, method).map)),
     tiles: take(n * n * frequencyBytes),
     kernel: take(panels * kernelBytes),
@@ -118,12 +126,15 @@ export function mappedImage(plan: WinogradConvolution, { m, r }: Filtering): Map
   return { image: [height, width, channels], top, left, map };
 }
 
-/** As many rows of tiles as fit, but rather fewer than more tiles that fill no whole blocks. */
-function rowsPerGroup(tileColumns: number, mostTiles: number): number {
-  const most = Math.max(1, Math.min(16, Math.floor(mostTiles / tileColumns)));
-  const filled = (rows: number) => (rows * tileColumns) / Math.ceil((rows * tileColumns) / BLOCK_ROWS);
+/** The least odd number of cache lines: what lies that far apart is in different sets of a cache. */
+const oddLines = (bytes: number) => (Math.ceil(bytes / 64) | 1) * 64;
+
+/** As many bands as fit, but rather fewer than more tiles that fill no whole blocks. */
+function bandsPerGroup(bandTiles: number, mostTiles: number): number {
+  const most = Math.max(1, Math.min(16, Math.floor(mostTiles / bandTiles)));
+  const filled = (bands: number) => (bands * bandTiles) / Math.ceil((bands * bandTiles) / BLOCK_ROWS);
   let best = most;
-  for (let rows = most - 1; rows > most / 2; rows--) if (filled(rows) > filled(best)) best = rows;
+  for (let bands = most - 1; bands > most / 2; bands--) if (filled(bands) > filled(best)) best = bands;
   return best;
 }
 
@@ -149,9 +160,16 @@ export interface Stage extends Tensors {
   readonly base: I32;
 }
 
-/** A row of tiles: its number in the group, its sample, and its number in the sample. */
-export interface TileRow {
+/**
+ * Rows of tiles whose outputs are finished together, because they hold whole pooling windows: two where a tile has an odd
+ * number of outputs, else one.
+ */
+export interface Band {
+  /** Its number in the group, and that of its first row of tiles. */
+  readonly index: I32;
   readonly row: I32;
+  /** Its sample, the number of its first row of tiles there, and how many it has. */
   readonly sample: I32;
   readonly tileRow: I32;
+  readonly rows: I32;
 }

@@ -5,15 +5,15 @@
 import { i32, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
 import { PANEL_BYTES } from "./block.ts";
-import { multiplyPairedColumns, multiplyPairedRows, takeConstants } from "./winograd.ts";
-import type { Stage, TileRow } from "./winograd-plan.ts";
+import { multiplyPairedColumns, multiplyPairedRows, type Transform } from "./winograd.ts";
+import type { Stage } from "./winograd-plan.ts";
 
 /** Applies a transform to the columns and then to the rows of a matrix of vectors. */
 interface SquareTransform {
   /** Size of the matrix before, and of the result. */
   readonly before: number;
   readonly after: number;
-  readonly apply: (vector: readonly V128[]) => V128[];
+  readonly apply: Transform;
   /** Where the matrix is, and bytes between its rows and columns. */
   readonly from: I32;
   readonly fromRow: number;
@@ -51,7 +51,7 @@ export function transformKernel(e: Emitter, stage: Stage, panel: I32, columns: n
   const { plan, method, layout, base, kernel } = stage;
   const { channels, outputChannels } = plan;
   const { n, r } = method;
-  const constants = takeConstants(e, method.kernel);
+  const apply = multiplyPairedRows(e, method.kernel);
   const from = e.i32(e.address(kernel.address, [panel, PANEL_BYTES]));
   const to = e.i32(e.address(layout.kernel, [base, 1], [panel, layout.kernelBytes]));
   e.for(e.i32(), 0, channels, 1, () => {
@@ -62,7 +62,7 @@ export function transformKernel(e: Emitter, stage: Stage, panel: I32, columns: n
           ...vector,
           before: r,
           after: n,
-          apply: (column) => multiplyPairedRows(e, method.kernel, constants, column),
+          apply,
           fromRow: r * channels * outputChannels * 4,
           fromColumn: channels * outputChannels * 4,
           toRow: n * channels * PANEL_BYTES,
@@ -75,13 +75,13 @@ export function transformKernel(e: Emitter, stage: Stage, panel: I32, columns: n
   });
 }
 
-/** B^T d B for each tile of the strip: (n * n, tiles, channels). */
-export function transformInput(e: Emitter, stage: Stage, { row }: TileRow): void {
+/** B^T d B for each tile of a row, the group's `row`th: (n * n, tiles, channels). */
+export function transformInput(e: Emitter, stage: Stage, row: I32): void {
   const { plan, method, layout, base } = stage;
   const { channels } = plan;
   const { n, m } = method;
-  const constants = takeConstants(e, method.input);
-  const from = e.i32(i32.add(base, layout.strip));
+  const apply = multiplyPairedRows(e, method.input);
+  const from = e.i32(i32.add(base, layout.inputs));
   const to = e.i32(e.address(layout.tiles, [base, 1], [row, layout.tileColumns * layout.channelBytes]));
   e.for(e.i32(), 0, layout.tileColumns, 1, () => {
     const vector = { from: e.i32(from), to: e.i32(to) };
@@ -91,7 +91,7 @@ export function transformInput(e: Emitter, stage: Stage, { row }: TileRow): void
         ...vector,
         before: n,
         after: n,
-        apply: (column) => multiplyPairedRows(e, method.input, constants, column),
+        apply,
         fromRow: layout.stripPitch,
         fromColumn: channels * 4,
         toRow: n * layout.frequencyBytes,
@@ -104,14 +104,14 @@ export function transformInput(e: Emitter, stage: Stage, { row }: TileRow): void
   });
 }
 
-/** A^T M A for each tile of a row: a strip of m rows of outputs. */
-export function transformOutput(e: Emitter, stage: Stage, { row }: TileRow, columns: number): void {
+/** A^T M A for each tile of a row, the group's `row`th: m rows of outputs at `outputs`. */
+export function transformOutput(e: Emitter, stage: Stage, row: I32, outputs: I32, columns: number): void {
   const { method, layout, base } = stage;
   const { n, m } = method;
-  const constants = takeConstants(e, method.output);
+  const apply = multiplyPairedColumns(e, method.output);
   const from = e.i32(e.address(layout.products, [base, 1], [row, layout.tileColumns * PANEL_BYTES]));
-  const to = e.i32(i32.add(base, layout.outputs));
-  const pitch = layout.groupTiles * PANEL_BYTES;
+  const to = e.i32(outputs);
+  const pitch = layout.productBytes;
   e.for(e.i32(), 0, layout.tileColumns, 1, () => {
     const end = e.i32(i32.add(from, Math.ceil(columns / 4) * 16));
     const vector = { from: e.i32(), to: e.i32(to) };
@@ -120,10 +120,10 @@ export function transformOutput(e: Emitter, stage: Stage, { row }: TileRow, colu
         ...vector,
         before: n,
         after: m,
-        apply: (column) => multiplyPairedColumns(e, method.output, constants, column),
+        apply,
         fromRow: n * pitch,
         fromColumn: pitch,
-        toRow: layout.columns * PANEL_BYTES,
+        toRow: layout.strip.columns * PANEL_BYTES,
         toColumn: PANEL_BYTES,
       });
       local.set(vector.to, i32.add(vector.to, 16));
