@@ -25,10 +25,17 @@ test("adamUpdate matches its reference", () => {
 
 test("adamUpdate lets moments of gradients that stay zero end at zero, and keeps a NaN", () => {
   const state = (data: number[]) => ({ shape: [data.length], batched: false, data });
-  const inputs = [state([1, 1]), state([0, Number.NaN]), state([1.2e-38, 0]), state([1.2e-38, 0]), state([0.1])];
-  const after = runKernel({ op: adamUpdate, attributes: adam, inputs, batch: 1 }).inputs;
-  expect(after[2]![0]).toBe(0);
-  expect(after[0]![1]).toBeNaN();
+  const gradients = state([0, Number.NaN, 0, 0]);
+  const moments = [state([1.2e-38, 0, 1e-30, 2e-30]), state([1.176e-38, 0, 1e-30, 1e-30])];
+  const inputs = [state([1, 1, 1, 1]), gradients, ...moments, state([0.1])];
+  const [weights, , m, v] = runKernel({ op: adamUpdate, attributes: adam, inputs, batch: 1 }).inputs;
+  expect(m![0]).toBe(0);
+  expect(v![0]).toBe(0);
+  expect(weights![1]).toBeNaN();
+  // Its product with α would be denormal long before the moment is.
+  expect(m![2]).toBe(0);
+  expect(m![3]).toBeCloseTo(1.8e-30, 35);
+  expect(v![2]).toBeCloseTo(1e-30, 32);
 });
 
 test("sgdUpdate matches its reference, with and without momentum", () => {

@@ -49,11 +49,13 @@ export type Updated<Value> = Pick<Elements<Value>, "weight" | "slots">;
 /** An optimizer's own part: its formula for one element, plainly, and for four as WebAssembly. */
 export interface UpdateFormula<Attributes> {
   readonly name: string;
+  /** By slot: smaller magnitudes change no weight, and are set to 0. Where none is given, these are the denormals. */
+  readonly negligible?: readonly number[];
   reference(attributes: Attributes, elements: Elements<number>): Updated<number>;
   emit(e: Emitter, attributes: Attributes, elements: Elements<V128>): Updated<V128>;
 }
 
-/** Smaller values in slots are set to 0: they would become denormals, which are slow and change no weight. */
+/** Denormals are slow. */
 const SMALLEST_NORMAL = 1.17549435e-38;
 
 /** The op of an optimizer's formula. */
@@ -106,7 +108,8 @@ export function updateOp<Attributes>(formula: UpdateFormula<Attributes>): Update
             scalars: own,
           });
           for (const [slot, value] of updated.slots.entries()) {
-            e.storeLanes(offset, slots[slot]!.address, withoutDenormals(e, value), lanes);
+            const least = formula.negligible?.[slot] ?? SMALLEST_NORMAL;
+            e.storeLanes(offset, slots[slot]!.address, atLeast(e, value, least), lanes);
           }
           e.storeLanes(offset, parameter.address, updated.weight, lanes);
         });
@@ -132,8 +135,9 @@ function clipped(e: Emitter, gradient: V128, bound: number | undefined): V128 {
   return e.v128(f32x4.min(f32x4.max(gradient, f32x4.splat(-bound)), f32x4.splat(bound)));
 }
 
-function withoutDenormals(e: Emitter, value: V128): V128 {
-  return e.v128(v128.andnot(value, f32x4.lt(f32x4.abs(value), f32x4.splat(SMALLEST_NORMAL))));
+/** The value, or 0 where its magnitude is less. A NaN stays. */
+function atLeast(e: Emitter, value: V128, magnitude: number): V128 {
+  return e.v128(v128.andnot(value, f32x4.lt(f32x4.abs(value), f32x4.splat(magnitude))));
 }
 
 /** Updates all of a weight from a gradient in memory, four elements at a time, shared among the threads. */
