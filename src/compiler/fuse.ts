@@ -142,7 +142,7 @@ export function pairDenseGradients(nodes: readonly Node[]): Node[] {
       ({ op, inputs: [x, gradient] }) =>
         op === (matmulWeightGradient as Op<unknown>) && gradient === dy && original(x!) === original(mask),
     );
-    if (!partner || dy.shape.at(-1)! % 4 !== 0) return node;
+    if (!partner) return node;
     const { update } = partner.attributes as MatmulWeightGradientAttributes;
     const isRead = nodes.slice(place + 1).some((later) => later !== partner && later.inputs.includes(weight));
     if (update && isRead) return node;

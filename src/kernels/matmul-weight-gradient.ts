@@ -5,22 +5,24 @@
  *
  * Threads share the gradient by chunks of rows, which belong to inputs. ReLU leaves about half of the inputs zero: of each row's
  * inputs, over the batch, those that are not zero become a list, and their samples' output gradients are added up, packed
- * by panels of columns that lie in the first-level cache.
+ * by panels of columns that lie in the first-level cache. Columns that are zero for all samples are left out
+ * (`live-columns.ts`): rows of sums, and of weights, are squeezed, and spread again where a row is finished.
  *
  * Where the inputs come from a ReLU, their own gradients pass it just where they are not zero: for the entries of the same
  * lists. Each is the product of the row of weights with the output gradients that are in registers already, so that both
  * gradients take one pass: `inputGradient`.
  */
 import { f32, f32x4, i8x16, i32, i32x4, local, v128 } from "wasmati";
-import type { Emitter, I32 } from "../wasm/emitter.ts";
+import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
+import { clearMemory } from "./convolution.ts";
+import { type Columns, columnMapBytes, mapColumns, spreadRow, squeezeRows } from "./live-columns.ts";
 import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
-import { lanes as lanesOf, packPanel, transpose } from "./packing.ts";
-import type { UpdateOp, VectorUpdate } from "./parameter-update.ts";
+import { lanes as lanesOf, transpose } from "./packing.ts";
+import type { UpdateOp } from "./parameter-update.ts";
 import {
   addEntries,
   addPairs,
   append,
-  type ListPart,
   listBytes,
   MOST_SUMS,
   nonzeroLanes,
@@ -29,7 +31,7 @@ import {
 } from "./sparse-list.ts";
 
 export interface MatmulWeightGradientAttributes {
-  /** Also gives the gradient of x, which is the output of a ReLU: zero where x is. `out` must be a multiple of four. */
+  /** Also gives the gradient of x, which is the output of a ReLU: zero where x is. */
   readonly inputGradient?: boolean;
   /** The optimizer's update, which takes the place of the output. */
   readonly update?: { readonly op: UpdateOp<unknown>; readonly attributes: unknown };
@@ -92,24 +94,32 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
     const dx = inputGradient ? outputs[0] : undefined;
     const dw = outputs[dx ? 1 : 0];
     const base = e.scratch();
-    writeTable(e, e.i32(i32.add(base, plan.table)));
-    packGradients(e, plan, dy!, base);
+    const live = e.i32(i32.add(base, plan.live));
+    const table = e.i32(i32.add(base, plan.table));
+    writeTable(e, table);
+    const work: Work = { plan, base, live: { columns: plan.columns, map: live }, panels: e.i32() };
+    const used = mapColumns(e, work.live, e.i32(i32.const(dy!.address)), e.batch, table);
+    local.set(work.panels, i32.div_u(i32.add(used, plan.rowBytes - 1), plan.rowBytes));
+    packGradients(e, work, dy!);
     const updateVector = update?.op.prepare(e, update.attributes, parameter!, rest);
     e.eachUnit(e.i32(Math.ceil(plan.rows / CHUNK_ROWS)), (number) => {
       const first = e.i32(i32.mul(number, CHUNK_ROWS));
       const count = e.i32(i32.sub(plan.rows, first));
       e.atMost(count, CHUNK_ROWS);
       const start = e.i32(e.address(0, [first, plan.columns * 4]));
-      const target = e.i32(dw ? i32.add(start, dw.address) : i32.add(base, plan.chunk));
-      const weights = dx && e.i32(i32.add(start, parameter!.address));
-      const chunk: Chunk = { first, count, base, target, weights };
-      makeLists(e, plan, x!, chunk);
-      for (const { panels, width, start: from } of plan.pieces) {
-        const panel = e.i32();
-        e.for(panel, from, from + panels, 1, () => addPanel(e, plan, chunk, panel, width));
+      const chunk: Chunk = { ...work, first, count };
+      makeLists(e, chunk, x!);
+      if (dx) {
+        packWeights(e, chunk, e.i32(i32.add(start, parameter!.address)));
+        clearProducts(e, chunk);
       }
-      if (dx) writeInputGradients(e, plan, chunk, dx);
-      if (updateVector) updateChunk(e, plan, { count, start, gradient: target }, updateVector);
+      const panel = e.i32();
+      e.for(panel, 0, work.panels, 1, () => addPanel(e, chunk, panel, dx !== undefined));
+      if (dx) writeInputGradients(e, chunk, dx);
+      eachVector(e, chunk, start, (gradient, offset, lanes) => {
+        if (dw) e.storeLanes(offset, dw.address, gradient, lanes);
+        updateVector?.(offset, gradient, lanes);
+      });
     });
   },
 };
@@ -124,70 +134,87 @@ function gradientType(x: TensorType, dy: TensorType): TensorType {
 function planOf({ inputGradient }: MatmulWeightGradientAttributes, x: TensorType, dy: TensorType, batchSize: number) {
   const columns = elementsOf(dy.shape);
   const vectors = Math.ceil(columns / 4);
-  const panelVectors = Math.ceil(vectors / Math.ceil(vectors / (inputGradient ? PAIRED_SUMS : MOST_SUMS)));
-  const full = Math.floor(columns / 4 / panelVectors);
+  const panels = Math.ceil(vectors / (inputGradient ? PAIRED_SUMS : MOST_SUMS));
+  const rowBytes = Math.ceil(vectors / panels) * 16;
   const distance = listBytes(batchSize);
   const slotBytes = HEADER_BYTES + 2 * distance;
-  const panelBytes = batchSize * panelVectors * 16;
-  const lists = TABLE_BYTES;
-  const gradients = lists + CHUNK_ROWS * slotBytes;
-  const products = gradients + Math.ceil(vectors / panelVectors) * panelBytes;
+  // Squeezing may write three zeros behind a row.
+  const pitch = panels * rowBytes + 16;
   const productBytes = inputGradient ? batchSize * 16 : 0;
-  const chunk = products + CHUNK_ROWS * productBytes;
+  let end = 0;
+  const take = (bytes: number) => {
+    const offset = end;
+    end += Math.ceil(bytes / 64) * 64;
+    return offset;
+  };
   return {
     rows: elementsOf(x.shape),
     columns,
-    /** Bytes of a sample's part of a panel, and of a panel. */
-    rowBytes: panelVectors * 16,
-    panelBytes,
-    /** Panels of full width, in columns, and a narrower last. */
-    pieces: [
-      { panels: full, width: panelVectors * 4, start: 0 },
-      { panels: columns > full * panelVectors * 4 ? 1 : 0, width: columns - full * panelVectors * 4, start: full },
-    ].filter(({ panels }) => panels > 0),
+    /** Vectors, and bytes, of a sample's part of a panel; bytes of a panel; and of a row of all panels. */
+    panelVectors: rowBytes / 16,
+    rowBytes,
+    panelBytes: batchSize * rowBytes,
+    pitch,
     /** Bytes from an entry's offset to its value, and from list to list. */
     distance,
     slotBytes,
     /** Bytes of a row's products with the weights: a vector an entry, whose lanes are to be added up. */
     productBytes,
     /** Where in scratch memory lies what. */
-    table: 0,
-    lists,
-    gradients,
-    products,
-    chunk,
-    bytes: chunk + CHUNK_ROWS * columns * 4 + 64,
+    table: take(TABLE_BYTES),
+    live: take(columnMapBytes(columns)),
+    lists: take(CHUNK_ROWS * slotBytes),
+    row: take(pitch),
+    gradients: take(panels * batchSize * rowBytes),
+    weights: take(inputGradient ? CHUNK_ROWS * pitch : 0),
+    products: take(CHUNK_ROWS * productBytes),
+    chunk: take(CHUNK_ROWS * pitch),
+    bytes: end,
   };
 }
 
-type Plan = ReturnType<typeof planOf>;
-
-/** Packs dy by panels: (panel, sample, column). */
-function packGradients(e: Emitter, plan: Plan, dy: Operand, base: I32): void {
-  const { columns, rowBytes } = plan;
-  for (const { panels, width, start } of plan.pieces) {
-    const panel = e.i32();
-    e.for(panel, start, start + panels, 1, () => {
-      const from = e.i32(e.address(dy.address, [panel, rowBytes]));
-      const to = e.i32(e.address(plan.gradients, [base, 1], [panel, plan.panelBytes]));
-      packPanel(e, { rows: e.batch, columns: width, rowBytes: columns * 4, panelBytes: rowBytes }, from, to);
-    });
-  }
+interface Work {
+  readonly plan: ReturnType<typeof planOf>;
+  readonly base: I32;
+  /** The columns of dy that are not zero for all samples, and the panels that hold them. */
+  readonly live: Columns;
+  readonly panels: I32;
 }
 
-interface Chunk {
+/** Packs dy by panels: (panel, sample, column), zeros behind the last column. */
+function packGradients(e: Emitter, { plan, base, live, panels }: Work, dy: Operand): void {
+  const row = e.i32(i32.add(base, plan.row));
+  clearMemory(row, plan.pitch);
+  const sample = e.i32();
+  e.for(sample, 0, e.batch, 1, () => {
+    const from = e.i32(e.address(dy.address, [sample, plan.columns * 4]));
+    squeezeRows(e, live, { from, to: row, rows: 1, pitch: plan.pitch });
+    const part = e.i32(row);
+    const to = e.i32(e.address(plan.gradients, [base, 1], [sample, plan.rowBytes]));
+    e.for(e.i32(), 0, panels, 1, () => {
+      for (let v = 0; v < plan.panelVectors; v++) {
+        v128.store({ offset: v * 16 }, to, v128.load({ offset: v * 16 }, part));
+      }
+      local.set(part, i32.add(part, plan.rowBytes));
+      local.set(to, i32.add(to, plan.panelBytes));
+    });
+  });
+  if (plan.productBytes) clearMemory(e.i32(i32.add(base, plan.weights)), CHUNK_ROWS * plan.pitch);
+}
+
+interface Chunk extends Work {
   /** The first of this chunk's rows, and how many there are. */
   readonly first: I32;
   readonly count: I32;
-  readonly base: I32;
-  /** Where their weight gradients go. */
-  readonly target: I32;
-  /** Their weights, where the inputs' gradients are wanted. */
-  readonly weights: I32 | undefined;
+}
+
+/** Packs a chunk's weights as dy: (row, column). */
+function packWeights(e: Emitter, { plan, base, live, count }: Chunk, from: I32): void {
+  squeezeRows(e, live, { from, to: e.i32(i32.add(base, plan.weights)), rows: count, pitch: plan.pitch });
 }
 
 /** Lists the inputs of each row of a chunk that are not zero, four rows and four samples at a time. */
-function makeLists(e: Emitter, plan: Plan, x: Operand, { first, count, base }: Chunk): void {
+function makeLists(e: Emitter, { plan, base, first, count }: Chunk, x: Operand): void {
   const { rows, rowBytes, distance, slotBytes } = plan;
   const table = e.i32(i32.add(base, plan.table));
   const step = e.v128(v128.const("i32x4", [0, rowBytes, 2 * rowBytes, 3 * rowBytes]));
@@ -222,55 +249,49 @@ function makeLists(e: Emitter, plan: Plan, x: Operand, { first, count, base }: C
 }
 
 /** The lists of a chunk's rows: their numbers, and where their entries begin and end. */
-function eachList(
-  e: Emitter,
-  { lists, slotBytes }: Plan,
-  { count, base }: Chunk,
-  body: (row: I32, from: I32, end: I32) => void,
-): void {
-  const slot = e.i32(i32.add(base, lists));
+function eachList(e: Emitter, { plan, count, base }: Chunk, body: (row: I32, from: I32, end: I32) => void): void {
+  const slot = e.i32(i32.add(base, plan.lists));
   const row = e.i32();
   e.for(row, 0, count, 1, () => {
     body(row, e.i32(i32.add(slot, HEADER_BYTES)), e.i32(i32.load({}, slot)));
-    local.set(slot, i32.add(slot, slotBytes));
+    local.set(slot, i32.add(slot, plan.slotBytes));
   });
 }
 
-/** Sums one panel of a chunk's rows. */
-function addPanel(e: Emitter, plan: Plan, chunk: Chunk, panel: I32, width: number): void {
-  const { columns, distance, rowBytes } = plan;
-  const { base, target, weights } = chunk;
-  const gradients = e.i32(e.address(plan.gradients, [base, 1], [panel, plan.panelBytes]));
-  const offset = e.i32(i32.mul(panel, rowBytes));
-  eachList(e, plan, chunk, (row, from, end) => {
-    const place = e.i32(e.address(0, [offset, 1], [row, columns * 4]));
-    const sums = Array.from({ length: Math.ceil(width / 4) }, (_, v) => {
+/** Sums one panel of a chunk's rows and, where their weights are packed, adds to the products with them. */
+function addPanel(e: Emitter, chunk: Chunk, panel: I32, isPaired: boolean): void {
+  const { plan, base } = chunk;
+  const rows = e.i32(e.address(plan.gradients, [base, 1], [panel, plan.panelBytes]));
+  eachList(e, chunk, (row, from, end) => {
+    const sums = Array.from({ length: plan.panelVectors }, (_, v) => {
       return { sum: e.v128(f32x4.splat(0)), offset: v * 16 };
     });
-    const list = { from, end, distance };
-    if (weights) {
-      const own = e.i32(i32.add(weights, place));
+    const list = { from, end, distance: plan.distance };
+    const place = e.i32(e.address(0, [base, 1], [row, plan.pitch], [panel, plan.rowBytes]));
+    if (isPaired) {
       const products = e.i32(e.address(plan.products, [base, 1], [row, plan.productBytes]));
-      e.if(i32.eqz(panel), () => clearProducts(e, list, products));
-      addPairs(e, sums, list, { rows: gradients, weights: own, products });
-    } else addEntries(e, sums, list, gradients);
-    const out = e.i32(i32.add(target, place));
-    for (const { sum, offset } of sums) e.storeLanes(out, offset, sum, Math.min(4, width - offset / 4));
+      addPairs(e, sums, list, { rows, weights: e.i32(i32.add(place, plan.weights)), products });
+    } else addEntries(e, sums, list, rows);
+    for (const { sum, offset } of sums) v128.store({ offset: plan.chunk + offset, align: 4 }, place, sum);
   });
 }
 
-function clearProducts(e: Emitter, { from, end }: ListPart, products: I32): void {
-  const place = e.i32(products);
-  e.for(e.i32(), from, end, 4, () => {
-    v128.store({}, place, f32x4.splat(0));
-    local.set(place, i32.add(place, 16));
+/** Clears the products with the weights, one for each entry of the lists. */
+function clearProducts(e: Emitter, chunk: Chunk): void {
+  const { plan, base } = chunk;
+  eachList(e, chunk, (row, from, end) => {
+    const product = e.i32(e.address(plan.products, [base, 1], [row, plan.productBytes]));
+    e.for(e.i32(), from, end, 4, () => {
+      v128.store({}, product, f32x4.splat(0));
+      local.set(product, i32.add(product, 16));
+    });
   });
 }
 
 /** The gradients of a chunk's inputs: zero, but for the entries of the lists. */
-function writeInputGradients(e: Emitter, plan: Plan, chunk: Chunk, dx: Operand): void {
+function writeInputGradients(e: Emitter, chunk: Chunk, dx: Operand): void {
+  const { plan, first, count, base } = chunk;
   const { rows, rowBytes } = plan;
-  const { first, count, base } = chunk;
   const start = e.i32(e.address(dx.address, [first, 4]));
   const sample = e.i32(start);
   e.for(e.i32(), 0, e.batch, 1, () => {
@@ -285,7 +306,7 @@ function writeInputGradients(e: Emitter, plan: Plan, chunk: Chunk, dx: Operand):
     });
     local.set(sample, i32.add(sample, rows * 4));
   });
-  eachList(e, plan, chunk, (row, from, end) => {
+  eachList(e, chunk, (row, from, end) => {
     const products = e.i32(e.address(plan.products, [base, 1], [row, plan.productBytes]));
     const column = e.i32(e.address(0, [start, 1], [row, 4]));
     const entry = e.i32();
@@ -303,22 +324,18 @@ function writeInputGradients(e: Emitter, plan: Plan, chunk: Chunk, dx: Operand):
   });
 }
 
-/** Updates a chunk's rows, which lie one after another, from their gradient. */
-function updateChunk(
+/** The gradients of a chunk's rows, vector by vector, with their bytes from the first of all; `start` is the chunk's first. */
+function eachVector(
   e: Emitter,
-  { columns }: Plan,
-  { count, start, gradient }: { count: I32; start: I32; gradient: I32 },
-  update: VectorUpdate,
+  { plan, base, live, count }: Chunk,
+  start: I32,
+  body: (gradient: V128, offset: I32, lanes: number) => void,
 ): void {
-  const elements = e.i32(i32.mul(count, columns));
-  const offset = e.i32(start);
-  const from = e.i32(gradient);
-  const end = e.i32(i32.add(start, i32.shl(i32.and(elements, -4), 2)));
-  const updateLanes = (lanes: number) => update(offset, e.v128(v128.load({ align: 4 }, from)), lanes);
-  e.for(offset, start, end, 16, () => {
-    updateLanes(4);
-    local.set(from, i32.add(from, 16));
+  const row = e.i32(i32.add(base, plan.chunk));
+  const place = e.i32(start);
+  e.for(e.i32(), 0, count, 1, () => {
+    spreadRow(e, live, row, (gradient, offset, lanes) => body(gradient, e.i32(i32.add(place, offset)), lanes));
+    local.set(row, i32.add(row, plan.pitch));
+    local.set(place, i32.add(place, plan.columns * 4));
   });
-  if (columns % 4 === 0) return;
-  for (const lanes of [1, 2, 3]) e.if(i32.eq(i32.and(elements, 3), lanes), () => updateLanes(lanes));
 }

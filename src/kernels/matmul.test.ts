@@ -47,12 +47,20 @@ test("zeros add nothing, whatever they are multiplied by; what is not a number r
   expect(product([1, Number.NaN, 1, 0], [1, 1, 1, 1, 1, 1, 1, 1])).toEqual([Number.NaN, Number.NaN]);
 });
 
+/** Output gradients of which some columns are zero for all samples, as those of units that ReLU never lets through. */
+function gradients(outs: number, batch: number, seed: number, dead: number): ReturnType<typeof randomInput> {
+  const isDead = randomInput([outs], null, seed, dead).data;
+  const dy = randomInput([outs], batch, seed + 1, 0.3);
+  return { ...dy, data: Float32Array.from(dy.data, (value, i) => (isDead[i % outs] === 0 ? 0 : value)) };
+}
+
+const deadShares = fc.constantFrom(0, 0.3, 0.9, 1);
+
 test("matmulWeightGradient with the gradient of its inputs matches its reference", () => {
   fc.assert(
-    fc.property(sizes(9), sizes(75), sizes(14), fc.nat(), (batch, ins, quarter, seed) => {
-      const outs = quarter * 4;
+    fc.property(sizes(9), sizes(75), sizes(60), deadShares, fc.nat(), (batch, ins, outs, dead, seed) => {
       const x = randomInput([ins], batch, seed, 0.5);
-      const inputs = [x, randomInput([outs], batch, seed + 1), randomInput([ins, outs], null, seed + 2)];
+      const inputs = [x, gradients(outs, batch, seed + 1, dead), randomInput([ins, outs], null, seed + 3)];
       const attributes = { inputGradient: true };
       expectMatchesReference({ op: matmulWeightGradient, attributes, inputs, batch });
     }),
@@ -62,10 +70,17 @@ test("matmulWeightGradient with the gradient of its inputs matches its reference
 
 test("matmulWeightGradient matches its reference", () => {
   fc.assert(
-    fc.property(sizes(9), sizes(75), sizes(21), fc.nat(), (batch, ins, outs, seed) => {
-      const inputs = [randomInput([ins], batch, seed), randomInput([outs], batch, seed + 1)];
+    fc.property(sizes(9), sizes(75), sizes(90), deadShares, fc.nat(), (batch, ins, outs, dead, seed) => {
+      const inputs = [randomInput([ins], batch, seed), gradients(outs, batch, seed + 1, dead)];
       expectMatchesReference({ op: matmulWeightGradient, attributes: {}, inputs, batch });
     }),
     { numRuns: 30 },
   );
+});
+
+test("matmulWeightGradient keeps columns that one sample alone has, and what is not a number", () => {
+  const x = { shape: [1], batched: true, data: [3, 5] };
+  const dy = { shape: [5], batched: true, data: [0, 0, 0, Number.NaN, 0, 0, 2, 0, 1, 0] };
+  const [dw] = runKernel({ op: matmulWeightGradient, attributes: {}, inputs: [x, dy], batch: 2 }).outputs;
+  expect(Array.from(dw!)).toEqual([0, 10, 0, Number.NaN, 0]);
 });

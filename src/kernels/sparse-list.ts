@@ -24,14 +24,11 @@ export const TABLE_BYTES = 256;
 /** Bytes of an array of `length` entries; whole vectors are written at its end. */
 export const listBytes = (length: number) => Math.ceil(length / 4) * 16 + 64;
 
-/** Writes the table: for each set of lanes, as bits, the bytes that bring those lanes to the front. */
+/** Writes the table: for each set of lanes, as bits, the bytes that bring those lanes to the front, and zeros behind. */
 export function writeTable(e: Emitter, table: I32): void {
   for (let mask = 0; mask < 16; mask++) {
     const lanes = [0, 1, 2, 3].filter((lane) => mask & (1 << lane));
-    const words = [0, 1, 2, 3].map((i) => {
-      const first = (lanes[i] ?? 0) * 4;
-      return first + (first + 1) * 2 ** 8 + (first + 2) * 2 ** 16 + (first + 3) * 2 ** 24;
-    });
+    const words = [0, 1, 2, 3].map((i) => (lanes[i] === undefined ? 0x10101010 : 0x03020100 + lanes[i] * 0x04040404));
     v128.store({ offset: mask * 16 }, table, e.v128(v128.const("i32x4", words as [number, number, number, number])));
   }
 }
