@@ -27,14 +27,8 @@ import { clearMemory, copyMemory, storeMaximum } from "./convolution.ts";
 import { elementsOf } from "./op.ts";
 import { mapPitch } from "./window-map.ts";
 import type { Filtering } from "./winograd.ts";
-import {
-  type Band,
-  layoutOf,
-  mappedImage,
-  type Stage,
-  type Tensors,
-  type WinogradConvolution,
-} from "./winograd-plan.ts";
+import { type Band, bandOf, eachTileRow, type Group, groupOf } from "./winograd-bands.ts";
+import { layoutOf, mappedImage, type Stage, type Tensors, type WinogradConvolution } from "./winograd-plan.ts";
 import { boundErrors, copyRepeats, listRepeats, mapRepeats, settle } from "./winograd-repairs.ts";
 import { transformInput, transformKernel, transformOutput } from "./winograd-transforms.ts";
 
@@ -43,7 +37,7 @@ const GROUPS_PER_THREAD = 4;
 
 export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filtering, tensors: Tensors): void {
   const layout = layoutOf(plan, method);
-  const { bandRows, bands, groupBands, tileRows, panels, strip } = layout;
+  const { bands, groupBands, panels, strip } = layout;
   const stage: Stage = { ...tensors, plan, method, layout, base: e.scratch() };
   const total = e.i32(i32.mul(e.batch, bands));
   const groups = e.i32(i32.div_u(i32.add(total, groupBands - 1), groupBands));
@@ -56,43 +50,30 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
   const loaded = e.i32(-1);
   const mapped = { sample: e.i32(-1), largest: e.f32() };
   e.eachUnit(e.i32(i32.mul(groups, parts)), (unit) => {
-    const group = e.i32(i32.div_u(unit, parts));
-    const first = e.i32(i32.mul(group, groupBands));
+    const number = e.i32(i32.div_u(unit, parts));
+    const first = e.i32(i32.mul(number, groupBands));
     const end = e.i32(i32.add(first, groupBands));
     e.atMost(end, total);
-    /** The band's sample, and its first row of tiles in that and in the batch. */
-    const placeOf = (band: I32) => {
-      const sample = e.i32(i32.div_u(band, bands));
-      const tileRow = e.i32(i32.mul(i32.rem_u(band, bands), bandRows));
-      return { sample, tileRow, row: e.i32(i32.add(i32.mul(sample, tileRows), tileRow)) };
-    };
-    const firstRow = placeOf(first).row;
-    const rows = e.i32(i32.sub(placeOf(end).row, firstRow));
+    const group: Group = groupOf(e, layout, first, end);
     const eachBand = (body: (band: Band) => void) => {
       const band = e.i32();
-      e.for(band, first, end, 1, () => {
-        const { sample, tileRow, row } = placeOf(band);
-        local.set(row, i32.sub(row, firstRow));
-        const rowsHere = e.i32(i32.sub(tileRows, tileRow));
-        e.atMost(rowsHere, bandRows);
-        body({ index: e.i32(i32.sub(band, first)), row, sample, tileRow, rows: rowsHere });
-      });
+      e.for(band, first, end, 1, () => body({ ...bandOf(e, layout, band), index: e.i32(i32.sub(band, first)) }));
     };
-    e.if(i32.ne(group, loaded), () => {
+    e.if(i32.ne(number, loaded), () => {
       eachBand((band) => {
-        e.scope(() => loadBand(e, stage, band));
+        e.scope(() => loadBand(e, stage, group, band));
         e.scope(() => listOutputs(e, stage, band, mapped));
       });
-      local.set(loaded, group);
+      local.set(loaded, number);
     });
     const from = e.i32(i32.rem_u(unit, parts));
     const to = e.i32(i32.add(from, 1));
     e.if(i32.eq(parts, 1), () => local.set(to, i32.const(panels)));
     eachPanelOf(e, stage, { from, to }, (panel, columns) => {
       e.scope(() => prepareKernel(e, stage, panel, columns));
-      e.scope(() => multiply(e, stage, { panel, columns, rows }));
+      e.scope(() => multiply(e, stage, group, { panel, columns }));
       eachBand((band) => {
-        e.scope(() => transformOutputs(e, stage, band, columns));
+        e.scope(() => transformOutputs(e, stage, group, band, columns));
         e.scope(() => repairOutputs(e, stage, band, panel, columns));
         e.scope(() => finishStrip(e, stage, band, panel, columns));
       });
@@ -101,21 +82,19 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
 }
 
 /** Transforms the tiles of a band. */
-function loadBand(e: Emitter, stage: Stage, { row, sample, tileRow, rows }: Band): void {
-  const index = e.i32();
-  e.for(index, 0, rows, 1, () => {
-    e.scope(() => loadInputs(e, stage, sample, e.i32(i32.add(tileRow, index))));
-    e.scope(() => transformInput(e, stage, e.i32(i32.add(row, index))));
+function loadBand(e: Emitter, stage: Stage, group: Group, band: Band): void {
+  eachTileRow(e, stage.layout, group, band, (tileRow, row) => {
+    e.scope(() => loadInputs(e, stage, band.sample, tileRow));
+    e.scope(() => transformInput(e, stage, group, row));
   });
 }
 
 /** Transforms the products of a band to its outputs. */
-function transformOutputs(e: Emitter, stage: Stage, { row, rows }: Band, columns: number): void {
+function transformOutputs(e: Emitter, stage: Stage, group: Group, band: Band, columns: number): void {
   const { layout, base, method } = stage;
   const outputs = e.i32(i32.add(base, layout.outputs));
-  const index = e.i32();
-  e.for(index, 0, rows, 1, () => {
-    transformOutput(e, stage, e.i32(i32.add(row, index)), outputs, columns);
+  eachTileRow(e, layout, group, band, (_, row) => {
+    transformOutput(e, stage, group, row, outputs, columns);
     local.set(outputs, i32.add(outputs, method.m * layout.strip.columns * PANEL_BYTES));
   });
 }
@@ -172,37 +151,62 @@ function loadInputs(e: Emitter, { plan, method, layout, base, x }: Stage, sample
   });
 }
 
-/** The n * n products of matrices of one panel: (n * n, tiles, 8). */
+/**
+ * The n * n products of matrices of one panel: (n * n, tiles, 8). A tile's last product along an axis serves its last
+ * output alone, so it is left out where that lies beyond the image.
+ */
 function multiply(
   e: Emitter,
   { plan, method, layout, base }: Stage,
-  { panel, columns, rows }: { panel: I32; columns: number; rows: I32 },
+  { rows, inner }: Group,
+  { panel, columns }: { panel: I32; columns: number },
 ): void {
-  const { channels } = plan;
+  const { channels, output } = plan;
+  const { m, n } = method;
+  const { channelBytes } = layout;
   const vectors = Math.ceil(columns / 4);
   const tiles = e.i32(i32.add(base, layout.tiles));
   const kernel = e.i32(e.address(layout.kernel, [base, 1], [panel, layout.kernelBytes]));
   const products = e.i32(i32.add(base, layout.products));
-  const used = e.i32(i32.mul(rows, layout.tileColumns * layout.channelBytes));
-  const tileOffsets = [0, 1, 2, 3].map((tile) => tile * layout.channelBytes);
+  const tileOffsets = [0, 1, 2, 3].map((tile) => tile * channelBytes);
   const productOffsets = [0, 1, 2, 3].map((tile) => tile * PANEL_BYTES);
-  e.for(e.i32(), 0, method.n * method.n, 1, () => {
-    const tile = e.i32();
-    const product = e.i32(products);
-    const end = e.i32(i32.add(tiles, used));
-    e.for(tile, tiles, end, BLOCK_ROWS * layout.channelBytes, () => {
-      const sums = takeSums(e, BLOCK_ROWS, columns);
-      clearSums(sums);
-      const a = e.i32(tile);
-      const aEnd = e.i32(i32.add(tile, channels * 4));
-      const b = e.i32(kernel);
-      multiplyRun(e, { rowOffsets: tileOffsets, aStep: 4, bStep: PANEL_BYTES }, sums, a, b, aEnd);
-      storeSums(e, sums, product, productOffsets, vectors * 4);
-      local.set(product, i32.add(product, BLOCK_ROWS * PANEL_BYTES));
+  const [y, x] = [e.i32(), e.i32()];
+  const [isCutBelow, isCutRight] = output.map((size) => size % m > 0);
+  e.for(y, 0, n, 1, () => {
+    e.for(x, 0, n, 1, () => {
+      // Tiles lie column by column, the rows that are their samples' last at the end of each.
+      const tileColumns = e.i32(layout.tileColumns);
+      if (isCutRight) e.if(i32.eq(x, n - 1), () => local.set(tileColumns, layout.tileColumns - 1));
+      const runs = e.i32(1);
+      const length = e.i32(i32.mul(tileColumns, rows));
+      if (isCutBelow) {
+        e.if(i32.eq(y, n - 1), () => {
+          local.set(runs, tileColumns);
+          local.set(length, inner);
+        });
+      }
+      const run = { from: e.i32(tiles), to: e.i32(products) };
+      e.for(e.i32(), 0, runs, 1, () => {
+        const tile = e.i32();
+        const product = e.i32(run.to);
+        const end = e.i32(i32.add(run.from, i32.mul(length, channelBytes)));
+        e.for(tile, run.from, end, BLOCK_ROWS * channelBytes, () => {
+          const sums = takeSums(e, BLOCK_ROWS, columns);
+          clearSums(sums);
+          const a = e.i32(tile);
+          const aEnd = e.i32(i32.add(tile, channels * 4));
+          const b = e.i32(kernel);
+          multiplyRun(e, { rowOffsets: tileOffsets, aStep: 4, bStep: PANEL_BYTES }, sums, a, b, aEnd);
+          storeSums(e, sums, product, productOffsets, vectors * 4);
+          local.set(product, i32.add(product, BLOCK_ROWS * PANEL_BYTES));
+        });
+        local.set(run.from, i32.add(run.from, i32.mul(rows, channelBytes)));
+        local.set(run.to, i32.add(run.to, i32.mul(rows, PANEL_BYTES)));
+      });
+      local.set(tiles, i32.add(tiles, layout.frequencyBytes));
+      local.set(kernel, i32.add(kernel, channels * PANEL_BYTES));
+      local.set(products, i32.add(products, layout.productBytes));
     });
-    local.set(tiles, i32.add(tiles, layout.frequencyBytes));
-    local.set(kernel, i32.add(kernel, channels * PANEL_BYTES));
-    local.set(products, i32.add(products, layout.productBytes));
   });
 }
 

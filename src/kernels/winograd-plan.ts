@@ -138,7 +138,7 @@ function bandsPerGroup(bandTiles: number, mostTiles: number): number {
   return best;
 }
 
-type Layout = ReturnType<typeof layoutOf>;
+export type Layout = ReturnType<typeof layoutOf>;
 
 export function winogradScratchBytes(plan: WinogradConvolution, method: Filtering): number {
   return layoutOf(plan, method).bytes;
@@ -158,18 +158,4 @@ export interface Stage extends Tensors {
   readonly layout: Layout;
   /** Address of the scratch memory. */
   readonly base: I32;
-}
-
-/**
- * Rows of tiles whose outputs are finished together, because they hold whole pooling windows: two where a tile has an odd
- * number of outputs, else one.
- */
-export interface Band {
-  /** Its number in the group, and that of its first row of tiles. */
-  readonly index: I32;
-  readonly row: I32;
-  /** Its sample, the number of its first row of tiles there, and how many it has. */
-  readonly sample: I32;
-  readonly tileRow: I32;
-  readonly rows: I32;
 }

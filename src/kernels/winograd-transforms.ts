@@ -6,6 +6,7 @@ import { i32, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
 import { PANEL_BYTES } from "./block.ts";
 import { multiplyPairedColumns, multiplyPairedRows, type Transform } from "./winograd.ts";
+import type { Group } from "./winograd-bands.ts";
 import type { Stage } from "./winograd-plan.ts";
 
 /** Applies a transform to the columns and then to the rows of a matrix of vectors. */
@@ -75,14 +76,14 @@ export function transformKernel(e: Emitter, stage: Stage, panel: I32, columns: n
   });
 }
 
-/** B^T d B for each tile of a row, the group's `row`th: (n * n, tiles, channels). */
-export function transformInput(e: Emitter, stage: Stage, row: I32): void {
+/** B^T d B for each tile of a row, the group's `row`th: (n * n, tile column, row, channels). */
+export function transformInput(e: Emitter, stage: Stage, { rows }: Group, row: I32): void {
   const { plan, method, layout, base } = stage;
   const { channels } = plan;
   const { n, m } = method;
   const apply = multiplyPairedRows(e, method.input);
   const from = e.i32(i32.add(base, layout.inputs));
-  const to = e.i32(e.address(layout.tiles, [base, 1], [row, layout.tileColumns * layout.channelBytes]));
+  const to = e.i32(e.address(layout.tiles, [base, 1], [row, layout.channelBytes]));
   e.for(e.i32(), 0, layout.tileColumns, 1, () => {
     const vector = { from: e.i32(from), to: e.i32(to) };
     const end = e.i32(i32.add(to, layout.channelBytes));
@@ -100,16 +101,23 @@ export function transformInput(e: Emitter, stage: Stage, row: I32): void {
       local.set(vector.from, i32.add(vector.from, 16));
     });
     local.set(from, i32.add(from, m * channels * 4));
-    local.set(to, i32.add(to, layout.channelBytes));
+    local.set(to, i32.add(to, i32.mul(rows, layout.channelBytes)));
   });
 }
 
 /** A^T M A for each tile of a row, the group's `row`th: m rows of outputs at `outputs`. */
-export function transformOutput(e: Emitter, stage: Stage, row: I32, outputs: I32, columns: number): void {
+export function transformOutput(
+  e: Emitter,
+  stage: Stage,
+  { rows }: Group,
+  row: I32,
+  outputs: I32,
+  columns: number,
+): void {
   const { method, layout, base } = stage;
   const { n, m } = method;
   const apply = multiplyPairedColumns(e, method.output);
-  const from = e.i32(e.address(layout.products, [base, 1], [row, layout.tileColumns * PANEL_BYTES]));
+  const from = e.i32(e.address(layout.products, [base, 1], [row, PANEL_BYTES]));
   const to = e.i32(outputs);
   const pitch = layout.productBytes;
   e.for(e.i32(), 0, layout.tileColumns, 1, () => {
@@ -128,7 +136,7 @@ export function transformOutput(e: Emitter, stage: Stage, row: I32, outputs: I32
       });
       local.set(vector.to, i32.add(vector.to, 16));
     });
-    local.set(from, i32.add(from, PANEL_BYTES));
+    local.set(from, i32.add(from, i32.mul(rows, PANEL_BYTES)));
     local.set(to, i32.add(to, m * PANEL_BYTES));
   });
 }
