@@ -47,6 +47,10 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
   const zeros = layout.outputs + strip.rows * strip.columns * PANEL_BYTES;
   clearMemory(e.i32(i32.add(stage.base, zeros)), PANEL_BYTES);
   clearMemory(e.i32(i32.add(stage.base, layout.ready)), panels);
+  // What is left out, or behind the last tile, is computed with all the same: what another kernel left there may be
+  // denormal numbers, which are slow.
+  clearMemory(e.i32(i32.add(stage.base, layout.products)), method.n ** 2 * layout.productBytes);
+  clearMemory(e.i32(i32.add(stage.base, layout.tiles)), method.n ** 2 * layout.frequencyBytes);
   const loaded = e.i32(-1);
   const mapped = { sample: e.i32(-1), largest: e.f32() };
   e.eachUnit(e.i32(i32.mul(groups, parts)), (unit) => {

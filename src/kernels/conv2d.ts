@@ -6,6 +6,7 @@
 import { i32, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
 import { reluGradient } from "./activations.ts";
+import { addSegments } from "./add-segments.ts";
 import { finishSums, PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
 import { channelSum } from "./channel-sum.ts";
 import { conv2dInputGradient } from "./conv2d-input-gradient.ts";
@@ -123,7 +124,11 @@ export const conv2d: Op<Conv2dAttributes> = {
         : graph.apply(conv2dInputGradient, { ...inputAttributes, dilation }, dActive, kernel!);
     const ownGradients = () =>
       isSparse
-        ? graph.applyAll(sparseConv2dWeightGradient, weightAttributes, x!, dActive, ...won)
+        ? graph.applyAll(
+            addSegments,
+            { kernel: kernel!.shape as [number, number, number, number] },
+            graph.apply(sparseConv2dWeightGradient, weightAttributes, x!, dActive, ...won),
+          )
         : [
             graph.apply(conv2dWeightGradient, { ...weightAttributes, dilation }, x!, dActive),
             bias && graph.apply(channelSum, {}, dActive),

@@ -2,19 +2,20 @@
  * Gradients of kernel and bias of a convolution with ReLU or 2x2 max pooling behind it: ReLU makes about half of the output
  * gradients zero and pooling three in four, and the products with them are left out. Exact.
  *
- * Threads share the output channels. For each sample and channel the gradients that are not zero become a list of
- * (place in the padded image, value). The inputs of a row of the kernel are contiguous in the image, so the list runs over
- * as many vectors of sums as registers hold: a part of a row of the kernel, or several rows. The sums are kept in scratch
- * memory as (out, kernelHeight, kernelWidth * in), and turned to the gradient's order at the end. What the lists are made
- * of is added up for the bias on the way, in the order of `channelSum`.
+ * Threads take segments of the batch, always the same, each of which has sums of its own; `addSegments` adds these up, in
+ * order. For each sample and channel the gradients that are not zero become a list of (place in the padded image,
+ * value). The inputs of a row of the kernel are contiguous in the image, so the list runs over as many vectors of sums as
+ * registers hold: a part of a row of the kernel, or several rows. What the lists are made of is added up for the bias on
+ * the way.
  */
-import { f32, f32x4, i32, i32x4, local, v128 } from "wasmati";
+import { f32x4, i32, i32x4, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
+import { sumsOf } from "./add-segments.ts";
 import { channelSum } from "./channel-sum.ts";
 import { type Conv2dWeightGradientAttributes, conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
 import { clearMemory, copyInside, type PaddedImage, paddedBytes } from "./convolution.ts";
 import { unpooled } from "./max-pool2d.ts";
-import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
+import { elementsOf, type Op, type Operand, type TensorType, type Value } from "./op.ts";
 import { transpose } from "./packing.ts";
 import { addEntries, append, listBytes, MOST_SUMS, nonzeroLanes, TABLE_BYTES, writeTable } from "./sparse-list.ts";
 import { convolutionOutput } from "./window.ts";
@@ -22,95 +23,132 @@ import { convolutionOutput } from "./window.ts";
 /** Channels whose lists are made together: the lanes of a vector. */
 const LANES = 4;
 
+/** With as many the last keeps no other thread waiting for long. */
+const UNITS_PER_THREAD = 2;
+
 /**
  * x (height, width, in), dy (height', width', out); behind pooling dy (height' / 2, width' / 2, out) and the winners'
- * positions in their windows → (kernelHeight, kernelWidth, in, out) and (out), the sums over the batch.
+ * positions in their windows → the sums of each segment, for `addSegments`.
  */
 export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
   name: "sparseConv2dWeightGradient",
 
-  infer: (attributes, [x, dy]) => [
-    ...conv2dWeightGradient.infer(attributes, [x!, dy!]),
-    ...channelSum.infer({}, [dy!]),
-  ],
+  infer({ kernelSize }, [x, dy]) {
+    const { segments, segmentFloats } = sumsOf([...kernelSize, x!.shape[2]!, dy!.shape[2]!]);
+    return [{ shape: [segments, segmentFloats], batched: false, dtype: "float32" }];
+  },
 
-  reference(attributes, [x, dy, winners], [dw, db], batch) {
+  reference(attributes, inputs, [sums], batch) {
+    const [x, dy] = inputs as [Value, Value];
     const { kernelSize, strides, padding } = attributes;
-    const size = convolutionOutput(x!.shape, kernelSize, strides, padding);
-    const dz = winners ? unpooled(dy!, winners, size, batch) : dy!;
-    conv2dWeightGradient.reference(attributes, [x!, dz], [dw!], batch);
-    channelSum.reference({}, [dy!], [db!], batch);
+    const kernel = [...kernelSize, x.shape[2]!, dy.shape[2]!] as const;
+    const size = convolutionOutput(x.shape, kernelSize, strides, padding);
+    const { segments, run, runFloats, channelFloats, totals, segmentFloats } = sumsOf(kernel);
+    const [outs, samples] = [kernel[3], Math.ceil(batch / segments)];
+    for (let segment = 0; segment < segments; segment++) {
+      const count = Math.max(0, Math.min(samples, batch - segment * samples));
+      const [own, dOwn, winners] = inputs.map((value) => samplesOf(value, segment * samples, count));
+      const dz = winners ? unpooled(dOwn!, winners, size, count) : dOwn!;
+      const dw = {
+        shape: kernel,
+        batched: false,
+        dtype: "float32" as const,
+        data: new Float32Array(elementsOf(kernel)),
+      };
+      const db = { ...dw, shape: [outs], data: new Float32Array(outs) };
+      conv2dWeightGradient.reference(attributes, [own!, dz], [dw], count);
+      channelSum.reference({}, [dOwn!], [db], count);
+      const first = segment * segmentFloats;
+      for (const [i, value] of dw.data.entries()) {
+        const [tap, out] = [Math.floor(i / outs), i % outs];
+        sums!.data[first + out * channelFloats + Math.floor(tap / run) * runFloats + (tap % run)] = value;
+      }
+      sums!.data.set(db.data, first + totals);
+    }
   },
 
   operations: (attributes, [x, dy]) => conv2dWeightGradient.operations!(attributes, [x!, dy!], []),
 
   scratchBytes(attributes, [x, dy]) {
     const plan = planOf(attributes, x!, dy!);
-    return (
-      plan.imageBytes + TABLE_BYTES + LANES * plan.listBytes + plan.totalBytes + (plan.channels + 1) * plan.channelBytes
-    );
+    return plan.imageBytes + TABLE_BYTES + LANES * plan.listBytes;
   },
 
-  emit(e, attributes, [x, dy, winners], [dw, db]) {
+  emit(e, attributes, [x, dy, winners], [sums]) {
     const plan = planOf(attributes, x!, dy!);
-    const { image } = plan;
+    const { image, channels, segments } = plan;
     const padded = e.scratch();
     const table = e.i32(i32.add(padded, plan.imageBytes));
     writeTable(e, table);
     const lists = e.i32(i32.add(table, TABLE_BYTES));
-    const totals = e.i32(i32.add(lists, LANES * plan.listBytes));
-    const sums = e.i32(i32.add(totals, plan.totalBytes));
-    const channels = e.share(plan.channels);
     const isPadded = attributes.padding.some((side) => side > 0);
     if (isPadded) clearMemory(padded, paddedBytes(image));
-    clearMemory(totals, plan.totalBytes);
-    const channel = e.i32();
-    const row = e.i32(sums);
-    e.for(channel, channels.from, channels.to, 1, () => {
-      clearMemory(row, plan.channelBytes);
-      local.set(row, i32.add(row, plan.channelBytes));
-    });
-    const n = e.i32();
     const sampleBytes = elementsOf(x!.shape) * 4;
-    e.for(n, 0, e.batch, 1, () => {
-      const source = e.i32(e.address(x!.address, [n, sampleBytes]));
-      if (isPadded) {
-        const [top, , left] = attributes.padding;
-        const inside = { top, left, rows: x!.shape[0]!, rowBytes: sampleBytes / x!.shape[0]! };
-        copyInside(e, image, inside, source, padded);
-        local.set(source, padded);
-      }
-      local.set(row, sums);
-      const total = e.i32(totals);
-      e.for(channel, channels.from, channels.to, LANES, () => {
-        const position = e.i32(e.address(0, [n, elementsOf(dy!.shape) * 4], [channel, 4]));
-        const { ends, sum } = buildLists(e, plan, { dy: dy!, winners }, position, { lists, table });
-        v128.store({}, total, f32x4.add(v128.load({}, total), sum));
+    const samples = e.i32(i32.div_u(i32.add(e.batch, segments - 1), segments));
+    // Where there are few segments for the threads, they share the channels of one.
+    const groups = Math.ceil(channels / LANES);
+    const parts = e.i32(i32.div_u(i32.add(i32.mul(e.threads, UNITS_PER_THREAD), segments - 1), segments));
+    e.atMost(parts, groups);
+    e.eachUnit(e.i32(i32.mul(parts, segments)), (unit) => {
+      const segment = e.i32(i32.div_u(unit, parts));
+      const part = e.i32(i32.rem_u(unit, parts));
+      const from = e.i32(i32.mul(i32.div_u(i32.mul(part, groups), parts), LANES));
+      const to = e.i32(i32.mul(i32.div_u(i32.mul(i32.add(part, 1), groups), parts), LANES));
+      const own = e.i32(e.address(sums!.address, [segment, plan.segmentBytes]));
+      const rows = e.i32(i32.add(own, i32.mul(from, plan.channelBytes)));
+      const totals = e.i32(e.address(plan.totals, [own, 1], [from, 4]));
+      e.atMost(to, channels);
+      const channel = e.i32();
+      const [row, total] = [e.i32(rows), e.i32(totals)];
+      e.for(channel, from, to, 1, () => {
+        clearMemory(row, plan.channelBytes);
+        local.set(row, i32.add(row, plan.channelBytes));
+      });
+      e.for(channel, from, to, LANES, () => {
+        v128.store({}, total, f32x4.splat(0));
         local.set(total, i32.add(total, LANES * 4));
-        ends.forEach((end, lane) => {
-          const list = e.i32(i32.add(lists, lane * plan.listBytes));
-          const isOwn = i32.lt_s(i32.add(channel, lane), channels.to);
-          e.if(isOwn, () => {
-            e.countEntries(list, end, plan.rows * plan.columns * (winners ? 4 : 1));
-            addList(e, plan, { list, end, image: source }, row);
+      });
+      const n = e.i32();
+      const end = e.i32(i32.mul(i32.add(segment, 1), samples));
+      e.atMost(end, e.batch);
+      e.for(n, i32.mul(segment, samples), end, 1, () => {
+        const source = e.i32(e.address(x!.address, [n, sampleBytes]));
+        if (isPadded) {
+          const [top, , left] = attributes.padding;
+          const inside = { top, left, rows: x!.shape[0]!, rowBytes: sampleBytes / x!.shape[0]! };
+          copyInside(e, image, inside, source, padded);
+          local.set(source, padded);
+        }
+        local.set(row, rows);
+        local.set(total, totals);
+        e.for(channel, from, to, LANES, () => {
+          const position = e.i32(e.address(0, [n, elementsOf(dy!.shape) * 4], [channel, 4]));
+          const { ends, sum } = buildLists(e, plan, { dy: dy!, winners }, position, { lists, table });
+          v128.store({}, total, f32x4.add(v128.load({}, total), sum));
+          local.set(total, i32.add(total, LANES * 4));
+          ends.forEach((end, lane) => {
+            const list = e.i32(i32.add(lists, lane * plan.listBytes));
+            const isOwn = i32.lt_s(i32.add(channel, lane), to);
+            e.if(isOwn, () => {
+              e.countEntries(list, end, plan.rows * plan.columns * (winners ? 4 : 1));
+              addList(e, plan, { list, end, image: source }, row);
+            });
           });
         });
       });
     });
-    storeSums(e, plan, dw!, channels, sums);
-    e.for(channel, channels.from, channels.to, 1, () => {
-      f32.store({ offset: db!.address }, e.i32(i32.shl(channel, 2)), f32.load({}, totals));
-      local.set(totals, i32.add(totals, 4));
-    });
   },
 };
+
+function samplesOf(value: Value, first: number, count: number): Value {
+  const size = elementsOf(value.shape);
+  return { ...value, data: value.data.subarray(first * size, (first + count) * size) };
+}
 
 interface Plan {
   readonly image: PaddedImage;
   readonly strides: readonly [number, number];
   readonly kernelHeight: number;
-  /** Values in a row of the kernel, all input channels. */
-  readonly run: number;
   /** Rows, columns and channels of dy. */
   readonly rows: number;
   readonly columns: number;
@@ -119,11 +157,12 @@ interface Plan {
   /** Bytes from a list's offsets to its values, and from list to list. */
   readonly distance: number;
   readonly listBytes: number;
-  /** Bytes of the sums for the bias. */
-  readonly totalBytes: number;
-  /** Bytes of the sums of a row of the kernel, in whole vectors; and of all its rows. */
+  /** Bytes of the sums of a row of the kernel; of a channel; before those for the bias; of all of a segment. */
   readonly runBytes: number;
   readonly channelBytes: number;
+  readonly totals: number;
+  readonly segmentBytes: number;
+  readonly segments: number;
 }
 
 function planOf({ strides, padding, kernelSize }: Conv2dWeightGradientAttributes, x: TensorType, dy: TensorType): Plan {
@@ -131,23 +170,23 @@ function planOf({ strides, padding, kernelSize }: Conv2dWeightGradientAttributes
   const [rows, columns, channels] = dy.shape as [number, number, number];
   const [top, bottom, left, right] = padding;
   const image = { height: height + top + bottom, width: width + left + right, channels: inputs };
-  const run = kernelSize[1] * inputs;
-  const runBytes = Math.ceil(run / 4) * 16;
+  const sums = sumsOf([...kernelSize, inputs, channels]);
   const distance = listBytes(rows * columns);
   return {
     image,
     strides,
     kernelHeight: kernelSize[0],
-    run,
     rows,
     columns,
     channels,
     imageBytes: paddedBytes(image) + 64,
     distance,
     listBytes: 2 * distance,
-    totalBytes: Math.ceil(channels / LANES) * LANES * 4,
-    runBytes,
-    channelBytes: kernelSize[0] * runBytes,
+    runBytes: sums.runFloats * 4,
+    channelBytes: sums.channelFloats * 4,
+    totals: sums.totals * 4,
+    segmentBytes: sums.segmentFloats * 4,
+    segments: sums.segments,
   };
 }
 
@@ -231,21 +270,4 @@ function addList(e: Emitter, plan: Plan, { list, end, image }: Record<"list" | "
   const rest = plan.kernelHeight % rowsAtOnce;
   e.for(e.i32(), 0, (plan.kernelHeight - rest) / rowsAtOnce, 1, () => add(rowsAtOnce));
   if (rest) add(rest);
-}
-
-/** Writes this thread's sums to the gradient, whose last axis is the channel. */
-function storeSums(e: Emitter, plan: Plan, dw: Operand, channels: ReturnType<Emitter["share"]>, sums: I32): void {
-  const channel = e.i32();
-  const from = e.i32(sums);
-  e.for(channel, channels.from, channels.to, 1, () => {
-    const to = e.i32(e.address(dw.address, [channel, 4]));
-    e.for(e.i32(), 0, plan.kernelHeight, 1, () => {
-      e.for(e.i32(), 0, plan.run, 1, () => {
-        f32.store({}, to, f32.load({}, from));
-        local.set(from, i32.add(from, 4));
-        local.set(to, i32.add(to, plan.channels * 4));
-      });
-      local.set(from, i32.add(from, plan.runBytes - plan.run * 4));
-    });
-  });
 }
