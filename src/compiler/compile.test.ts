@@ -146,7 +146,7 @@ const networks: Record<string, Omit<NetworkOptions, "optimizer">> = {
       maxPooling2d(),
       flatten(),
       dense({ units: 36, activation: "relu" }),
-      dense({ units: 8, activation: "relu" }),
+      dense({ units: 33, activation: "relu" }),
       dense({ units: CLASSES, activation: "softmax" }),
     ],
     loss: dense_,
@@ -206,12 +206,7 @@ test("convolution, bias, ReLU and pooling become one op", () => {
   const gradients = buildPrograms(network)
     .get("trainStep")!
     .filter(({ op }) => op.name === "matmulWeightGradient");
-  // Theirs give the gradients of their inputs alone.
-  expect(
-    gradients.map(
-      ({ inputs, outputs }) => outputs.map(({ shape }) => shape).join() === String(elementsOf(inputs[0]!.shape)),
-    ),
-  ).toEqual([true, true]);
+  expect(gradients.map(({ outputs }) => outputs)).toEqual([[], []]);
 });
 
 describe("both gradients of a dense layer behind a ReLU become one op", () => {
@@ -223,16 +218,13 @@ describe("both gradients of a dense layer behind a ReLU become one op", () => {
       .map(({ outputs }) => outputs.map(({ shape }) => shape));
 
   test("with the update of its weight", () => {
-    expect(outputsOf(networkOf({ ...dense, optimizer: sgd() }))).toEqual([[[8]], [[36]], [[72]]]);
+    // The last layer is too narrow.
+    expect(outputsOf(networkOf({ ...dense, optimizer: sgd() }))).toEqual([[[36]], [[72]], []]);
   });
 
   test("or without it, where all gradients are needed first", async () => {
     const built = networkOf({ ...dense, optimizer: rmsprop({ epsilon: 0.1, globalClipnorm: 0.1 }) });
-    expect(outputsOf(built)).toEqual([
-      [[8], [8, CLASSES]],
-      [[36], [36, 8]],
-      [[72], [72, 36]],
-    ]);
+    expect(outputsOf(built)).toEqual([[[33, CLASSES]], [[36], [36, 33]], [[72], [72, 36]]]);
     const expected = await runAll(new Interpreter(built.network, BATCH), built, BATCH);
     const single = await runAll(await sessionFor(built), built, BATCH);
     expectAlike(single, expected, 2e-5);

@@ -122,6 +122,9 @@ export function fuseUpdates(nodes: readonly Node[]): Node[] {
   return fused.filter((node) => !moved.has(node));
 }
 
+/** Outputs of a dense layer from which on its gradients are made together; for 10 that takes longer. */
+const LEAST_PAIRED = 32;
+
 /**
  * Moves the input gradient of a dense layer behind a ReLU into its weight gradient: both are made of the same rows. The
  * pair stands where the input gradient stood, with the weight's update where there is one: nothing may read the weight
@@ -142,7 +145,7 @@ export function pairDenseGradients(nodes: readonly Node[]): Node[] {
       ({ op, inputs: [x, gradient] }) =>
         op === (matmulWeightGradient as Op<unknown>) && gradient === dy && original(x!) === original(mask),
     );
-    if (!partner) return node;
+    if (!partner || dy.shape.at(-1)! < LEAST_PAIRED) return node;
     const { update } = partner.attributes as MatmulWeightGradientAttributes;
     const isRead = nodes.slice(place + 1).some((later) => later !== partner && later.inputs.includes(weight));
     if (update && isRead) return node;
