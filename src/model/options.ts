@@ -17,6 +17,7 @@ import type { Loss } from "../losses.ts";
 import type { Metric } from "../metrics.ts";
 import type { Optimizer } from "../optimizers/index.ts";
 import { freshSeed } from "../random.ts";
+import { MOST_THREADS } from "../wasm/barrier.ts";
 import { type Batches, type Dataset, isNoDataset } from "./batches.ts";
 import type { Callback } from "./callbacks.ts";
 
@@ -120,9 +121,6 @@ export function checkModel(first: unknown, second: SequentialOptions) {
     strict: boolean("Sequential", "strict", strict),
   };
 }
-
-/** Each thread has memory of its own, and a word of the barrier's; more than this help no batch. */
-const MOST_THREADS = 64;
 
 export const RUN_OPTIONS = ["batchSize", "threads", "signal"];
 export const EVALUATE_OPTIONS = [...RUN_OPTIONS, "sampleWeight"];

@@ -20,17 +20,20 @@ export const CONTROL = {
   program: 196,
   batch: 200,
   /**
-   * Units of work that threads have begun, of each of the kernels between two barriers, a cache line a kernel; the barrier sets
-   * them back.
+   * How many units of each thread's share of the work have been begun, of each of the kernels between two barriers, a
+   * cache line a thread; the barrier sets them back.
    */
   begun: 256,
 } as const;
 
-/** Kernels between two barriers, at most, and the bytes from one's counter to the next one's. */
+/** Kernels between two barriers, at most, and the bytes from one thread's counters to the next one's. */
 export const ROUND = { kernels: 8, counterBytes: 64 } as const;
 
+/** Each thread has memory of its own, and counters; more than this help no batch. */
+export const MOST_THREADS = 64;
+
 /** Bytes at the start of memory for all of these words. */
-export const CONTROL_BYTES = CONTROL.begun + ROUND.kernels * ROUND.counterBytes;
+export const CONTROL_BYTES = CONTROL.begun + MOST_THREADS * ROUND.counterBytes;
 
 /** Looks at the generation before sleeping: about a millisecond. To wake a sleeper may take as long as a small kernel. */
 const SPINS = 500_000;
@@ -56,34 +59,43 @@ function buildSleep() {
 /** Builds the function (threads) → () that returns once all threads have called it. */
 export function buildBarrier() {
   const sleep = buildSleep();
-  return func({ in: [i32], locals: [i32, i32, i64], out: [] }, ([threads], [zero, spins, generation]) => {
-    i32.eq(threads, 1);
-    if_(null, () => return_());
-    local.set(generation, i64.atomic.load({ offset: CONTROL.generation }, zero));
-    i32.eq(i32.add(i32.atomic.rmw.add({ offset: CONTROL.arrived }, zero, 1), 1), threads);
-    if_(null, () => {
-      i32.atomic.store({ offset: CONTROL.arrived }, zero, 0);
-      // Whoever sees the next generation sees these, too.
-      for (let kernel = 0; kernel < ROUND.kernels; kernel++) {
-        i32.store({ offset: CONTROL.begun + kernel * ROUND.counterBytes }, zero, 0);
-      }
-      i64.atomic.store({ offset: CONTROL.generation }, zero, i64.add(generation, 1n));
-      memory.atomic.notify({ offset: CONTROL.generation }, zero, -1);
-      drop();
-      return_();
-    });
-    block(null, (passed) => {
-      loop(null, (again) => {
-        i64.ne(i64.atomic.load({ offset: CONTROL.generation }, zero), generation);
-        br_if(passed);
-        i32.atomic.load({ offset: CONTROL.abort }, zero);
-        if_(null, () => unreachable());
-        local.set(spins, i32.add(spins, 1));
-        i32.lt_u(spins, SPINS);
-        br_if(again);
-        call(sleep, [generation]);
-        br(again);
+  return func(
+    { in: [i32], locals: [i32, i32, i32, i64], out: [] },
+    ([threads], [zero, spins, counters, generation]) => {
+      i32.eq(threads, 1);
+      if_(null, () => return_());
+      local.set(generation, i64.atomic.load({ offset: CONTROL.generation }, zero));
+      i32.eq(i32.add(i32.atomic.rmw.add({ offset: CONTROL.arrived }, zero, 1), 1), threads);
+      if_(null, () => {
+        i32.atomic.store({ offset: CONTROL.arrived }, zero, 0);
+        // Whoever sees the next generation sees these, too.
+        local.set(counters, i32.mul(threads, ROUND.counterBytes));
+        loop(null, (again) => {
+          local.set(counters, i32.sub(counters, ROUND.counterBytes));
+          for (let kernel = 0; kernel < ROUND.kernels; kernel++) {
+            i32.store({ offset: CONTROL.begun + kernel * 4 }, counters, 0);
+          }
+          local.get(counters);
+          br_if(again);
+        });
+        i64.atomic.store({ offset: CONTROL.generation }, zero, i64.add(generation, 1n));
+        memory.atomic.notify({ offset: CONTROL.generation }, zero, -1);
+        drop();
+        return_();
       });
-    });
-  });
+      block(null, (passed) => {
+        loop(null, (again) => {
+          i64.ne(i64.atomic.load({ offset: CONTROL.generation }, zero), generation);
+          br_if(passed);
+          i32.atomic.load({ offset: CONTROL.abort }, zero);
+          if_(null, () => unreachable());
+          local.set(spins, i32.add(spins, 1));
+          i32.lt_u(spins, SPINS);
+          br_if(again);
+          call(sleep, [generation]);
+          br(again);
+        });
+      });
+    },
+  );
 }

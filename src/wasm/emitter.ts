@@ -226,9 +226,9 @@ export class Emitter {
   }
 
   /**
-   * Runs `body` for each of `total` units of work, of which threads take the next whenever they are free: they then
-   * finish together, however unequal the units and the cores. Which thread has which must not matter to the results. Once
-   * a kernel.
+   * Runs `body` for each of `total` units of work. A thread begins with its share, which is that of every kernel, so that
+   * what it wrote is in its own cache; then it takes from the shares of others what they have not begun: they finish
+   * together, however unequal the units and the cores. Which thread has which must not matter to the results. Once a kernel.
    */
   eachUnit(total: I32, body: (unit: I32) => void): void {
     if (this.#hasUnits) throw new Error("emitter: the units of a kernel's work are counted once");
@@ -239,19 +239,24 @@ export class Emitter {
       this.for(unit, from, to, 1, () => body(unit));
       return;
     }
-    const counter = this.i32(CONTROL.begun + this.#slot * ROUND.counterBytes);
-    const isAlone = this.i32(i32.eq(this.threads, 1));
-    const next = this.i32(0);
-    block(null, (exit) => {
-      loop(null, (again) => {
-        local.set(unit, next);
-        this.if(i32.eqz(isAlone), () => local.set(unit, i32.atomic.rmw.add({}, counter, 1)));
-        i32.ge_s(unit, total);
-        br_if(exit);
-        this.scope(() => body(unit));
-        local.set(next, i32.add(next, 1));
-        br(again);
+    const counters = CONTROL.begun + this.#slot * 4;
+    const owner = this.i32(this.thread);
+    const bound = (thread: Input<"i32">) => this.i32(i32.div_u(i32.mul(thread, total), this.threads));
+    this.for(this.i32(), 0, this.threads, 1, () => {
+      const from = bound(owner);
+      const to = bound(i32.add(owner, 1));
+      const counter = this.i32(i32.mul(owner, ROUND.counterBytes));
+      block(null, (exit) => {
+        loop(null, (again) => {
+          local.set(unit, i32.add(from, i32.atomic.rmw.add({ offset: counters }, counter, 1)));
+          i32.ge_s(unit, to);
+          br_if(exit);
+          this.scope(() => body(unit));
+          br(again);
+        });
       });
+      local.set(owner, i32.add(owner, 1));
+      this.if(i32.eq(owner, this.threads), () => local.set(owner, i32.const(0)));
     });
   }
 
