@@ -47,10 +47,7 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
   const zeros = layout.outputs + strip.rows * strip.columns * PANEL_BYTES;
   clearMemory(e.i32(i32.add(stage.base, zeros)), PANEL_BYTES);
   clearMemory(e.i32(i32.add(stage.base, layout.ready)), panels);
-  // What is left out, or behind the last tile, is computed with all the same: what another kernel left there may be
-  // denormal numbers, which are slow.
-  clearMemory(e.i32(i32.add(stage.base, layout.products)), method.n ** 2 * layout.productBytes);
-  clearMemory(e.i32(i32.add(stage.base, layout.tiles)), method.n ** 2 * layout.frequencyBytes);
+  clearTiles(e, stage);
   const loaded = e.i32(-1);
   const mapped = { sample: e.i32(-1), largest: e.f32() };
   e.eachUnit(e.i32(i32.mul(groups, parts)), (unit) => {
@@ -83,6 +80,26 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
       });
     });
   });
+}
+
+/**
+ * Clears tiles and products as far as they are used: products that are left out, and tiles behind the last, are computed
+ * with all the same, and what another kernel left there may be denormal numbers, which are slow.
+ */
+function clearTiles(e: Emitter, { layout, base, method }: Stage): void {
+  const tiles = e.i32(i32.mul(e.batch, layout.tileRows * layout.tileColumns));
+  local.set(tiles, i32.add(tiles, BLOCK_ROWS));
+  e.atMost(tiles, layout.groupTiles);
+  const clear = (start: number, pitch: number, tileBytes: number) => {
+    const address = e.i32(i32.add(base, start));
+    const bytes = e.i32(i32.mul(tiles, tileBytes));
+    e.for(e.i32(), 0, method.n ** 2, 1, () => {
+      clearMemory(address, bytes);
+      local.set(address, i32.add(address, pitch));
+    });
+  };
+  clear(layout.tiles, layout.frequencyBytes, layout.channelBytes);
+  clear(layout.products, layout.productBytes, PANEL_BYTES);
 }
 
 /** Transforms the tiles of a band. */

@@ -84,10 +84,11 @@ export function copyMemory(from: I32, to: I32, bytes: number): void {
 }
 
 /** Fills `bytes` bytes at `address` with zeros. */
-export function clearMemory(address: I32, bytes: number): void {
+export function clearMemory(address: I32, bytes: I32 | number): void {
   local.get(address);
   i32.const(0);
-  i32.const(bytes);
+  if (typeof bytes === "number") i32.const(bytes);
+  else local.get(bytes);
   memory.fill();
 }
 
