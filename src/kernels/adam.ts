@@ -18,7 +18,7 @@ export interface AdamAttributes {
 /** Slots: momentum, velocity and, with AMSGrad, the largest velocity. Scalars: α. */
 export const adamUpdate = updateOp<AdamAttributes>({
   name: "adamUpdate",
-  // Moments of gradients that stay zero decay for hundreds of steps through numbers whose product with α is denormal.
+  // Moments of gradients that stay zero decay for dozens of steps through numbers whose product with α is denormal.
   negligible: [1e-30],
 
   reference({ beta1, beta2, epsilon, amsgrad }, { weight, gradient: g, slots, scalars: [alpha] }) {

@@ -86,7 +86,7 @@ export const addSegments: Op<AddSegmentsAttributes> = {
           return added(own);
         });
         for (const [tap, values] of transpose(e, channels).entries()) {
-          e.if(i32.gt_s(taps, tap), () => e.storeLanes(target, tap * outs * 4, values, count));
+          e.if(i32.lt_s(e.i32(tap), taps), () => e.storeLanes(target, tap * outs * 4, values, count));
         }
       };
       e.for(e.i32(), 0, Math.floor(outs / 4), 1, () => {

@@ -63,10 +63,15 @@ test("matches the reference, with bias, ReLU and pooling", () => {
         scaled(randomInput(weights, null, seed + 1, 0), 0.1),
         randomInput(weights.slice(3), null, seed + 2),
       ];
-      expectMatchesReference({ op: conv2d, attributes: { strides: [1, 1], padding, relu, pool }, inputs, batch }, 2e-5);
+      expectMatchesReference({ op: conv2d, attributes: { strides: [1, 1], padding, relu, pool }, inputs, batch }, 4e-5);
     }),
     { numRuns: 30 },
   );
+});
+
+test("one channel is convolved directly", () => {
+  expect(bestFiltering([5, 5, 1, 64], [24, 24])).toBeUndefined();
+  expect(bestFiltering([5, 5, 3, 32], [32, 32])?.m).toBe(5);
 });
 
 /** The recipe's second convolution, without ReLU so that errors show. */

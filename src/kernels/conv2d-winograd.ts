@@ -235,7 +235,9 @@ function boundPanel(e: Emitter, { plan, method, layout, base, kernel }: Stage, p
   const from = e.i32(e.address(kernel.address, [panel, PANEL_BYTES]));
   const bounds = e.i32(e.address(layout.bounds, [base, 1], [panel, PANEL_BYTES]));
   const taps = method.r * method.r * plan.channels;
-  boundErrors(e, { error: method.error, taps, kernelPitch: plan.outputChannels * 4, columns }, from, bounds);
+  // Errors grow as the root of the number of taps, the sum of the kernel's magnitudes as the number.
+  const error = method.error * Math.max(1, Math.sqrt(20 / plan.channels));
+  boundErrors(e, { error, taps, kernelPitch: plan.outputChannels * 4, columns }, from, bounds);
 }
 
 /** A band's rows of outputs, or of windows of `size` by `size`: the first, and how many there are in the image. */

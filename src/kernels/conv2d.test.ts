@@ -102,24 +102,31 @@ const sparseGeometries = fc
   .record({ geometry: geometries, wantsPool: fc.boolean() })
   .map(({ geometry, wantsPool }) => ({ ...geometry, pool: wantsPool && Math.min(...geometry.output) >= 2 }));
 
+type SparseGeometry = Omit<typeof sparseGeometries extends fc.Arbitrary<infer G> ? G : never, "dilation">;
+
+/** The sums of segments, and the op that adds them up. */
+function segmentsOf({ batch, strides, padding, image, weights, output, seed, pool }: SparseGeometry) {
+  const inputs = [randomInput(image, batch, seed), ...sparseGradients(output, weights[3]!, batch, seed + 1, pool)];
+  const kernelSize = [weights[0]!, weights[1]!] as const;
+  const attributes = { strides, padding, kernelSize };
+  const segments = { op: sparseConv2dWeightGradient, attributes, inputs, batch };
+  const [type] = sparseConv2dWeightGradient.infer(attributes, inputs as unknown as Value[]);
+  const added = ([data]: readonly ArrayLike<number>[]) => {
+    const kernel = weights as unknown as [number, number, number, number];
+    return { op: addSegments, attributes: { kernel }, inputs: [{ ...type!, data: data! }], batch };
+  };
+  return { segments, count: type!.shape[0], added };
+}
+
 test("sparseConv2dWeightGradient matches its reference", () => {
   fc.assert(
-    fc.property(sparseGeometries, ({ strides, padding, image, weights, output, seed, pool, ...geometry }) => {
+    fc.property(sparseGeometries, (geometry) => {
       // More than one sample a segment, and segments without any.
-      const batch = geometry.batch * 3;
-      const inputs = [randomInput(image, batch, seed), ...sparseGradients(output, weights[3]!, batch, seed + 1, pool)];
-      const kernelSize = [weights[0]!, weights[1]!] as const;
-      const attributes = { strides, padding, kernelSize };
-      const segments = { op: sparseConv2dWeightGradient, attributes, inputs, batch };
-      const [type] = sparseConv2dWeightGradient.infer(attributes, inputs as unknown as Value[]);
-      // Behind the rows of a kernel segments have lanes that mean nothing: they are held to the reference when added.
-      const added = ([data]: readonly ArrayLike<number>[]) => {
-        const kernel = weights as unknown as [number, number, number, number];
-        return { op: addSegments, attributes: { kernel }, inputs: [{ ...type!, data: data! }], batch };
-      };
+      const { segments, added } = segmentsOf({ ...geometry, batch: geometry.batch * 3 });
       const found = runKernel(segments).outputs;
       const reference = added(runReference(segments).outputs);
       expectMatchesReference(reference);
+      // Behind the rows of a kernel segments have lanes that mean nothing: they are held to the reference when added.
       const expected = runReference(reference).outputs;
       for (const outputs of [found, runKernel({ ...segments, relaxedSimd: false }).outputs]) {
         for (const [i, output] of runKernel(added(outputs)).outputs.entries()) expectClose(output, expected[i]!, 2e-5);
@@ -132,6 +139,25 @@ test("sparseConv2dWeightGradient matches its reference", () => {
     }),
     { numRuns: 60 },
   );
+});
+
+test.each([
+  [4, 256, 260],
+  [2, 512, 260],
+  [1, 520, 520],
+])("sparseConv2dWeightGradient of large kernels, with %i segments", (count, inputs, outs) => {
+  const weights = [1, 1, inputs, outs];
+  const padding: Padding = [0, 0, 0, 0];
+  const size = { image: [2, 1, inputs], output: [2, 1] as [number, number], weights };
+  const geometry = { ...size, batch: 5, strides: [1, 1] as [number, number], padding, seed: 3, pool: false };
+  const { segments, count: found, added } = segmentsOf(geometry);
+  expect(found).toBe(count);
+  const expected = runReference(added(runReference(segments).outputs)).outputs;
+  const gradients = [1, 3].map((threads) => runKernel(added(runKernel({ ...segments, threads }).outputs)).outputs);
+  for (const [i, output] of gradients[0]!.entries()) {
+    expectClose(output, expected[i]!, 2e-5);
+    expect(Buffer.compare(Buffer.from(output.buffer), Buffer.from(gradients[1]![i]!.buffer))).toBe(0);
+  }
 });
 
 test("sparseConv2dInputGradient matches its reference", () => {

@@ -58,7 +58,7 @@ function spreadingOrder(e: Emitter, isLive: V128): V128 {
   return e.v128(v128.or(bytes, v128.not(isLive)));
 }
 
-/** Squeezes rows at `from` to rows at `to`, where up to three zeros are written behind each. */
+/** Squeezes rows at `from` to rows at `to`, where up to four zeros are written behind each. */
 export function squeezeRows(
   e: Emitter,
   columns: Columns,

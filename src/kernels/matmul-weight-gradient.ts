@@ -94,13 +94,14 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
     const dx = inputGradient ? outputs[0] : undefined;
     const dw = outputs[dx ? 1 : 0];
     const base = e.scratch();
-    const live = e.i32(i32.add(base, plan.live));
     const table = e.i32(i32.add(base, plan.table));
     writeTable(e, table);
-    const work: Work = { plan, base, live: { columns: plan.columns, map: live }, panels: e.i32() };
-    const used = mapColumns(e, work.live, e.i32(i32.const(dy!.address)), e.batch, table);
-    local.set(work.panels, i32.div_u(i32.add(used, plan.rowBytes - 1), plan.rowBytes));
+    const live: Columns = { columns: plan.columns, map: e.i32(i32.add(base, plan.live)) };
+    const used = mapColumns(e, live, e.i32(i32.const(dy!.address)), e.batch, table);
+    const panels = e.i32(i32.div_u(i32.add(used, plan.rowBytes - 1), plan.rowBytes));
+    const work: Work = { plan, base, live, panels };
     packGradients(e, work, dy!);
+    if (dx) clearMemory(e.i32(i32.add(base, plan.weights)), CHUNK_ROWS * plan.pitch);
     const updateVector = update?.op.prepare(e, update.attributes, parameter!, rest);
     e.eachUnit(e.i32(Math.ceil(plan.rows / CHUNK_ROWS)), (number) => {
       const first = e.i32(i32.mul(number, CHUNK_ROWS));
@@ -138,8 +139,8 @@ function planOf({ inputGradient }: MatmulWeightGradientAttributes, x: TensorType
   const rowBytes = Math.ceil(vectors / panels) * 16;
   const distance = listBytes(batchSize);
   const slotBytes = HEADER_BYTES + 2 * distance;
-  // Squeezing may write three zeros behind a row.
-  const pitch = panels * rowBytes + 16;
+  const pitch = panels * rowBytes;
+  const panelBytes = batchSize * rowBytes;
   const productBytes = inputGradient ? batchSize * 16 : 0;
   let end = 0;
   const take = (bytes: number) => {
@@ -153,7 +154,7 @@ function planOf({ inputGradient }: MatmulWeightGradientAttributes, x: TensorType
     /** Vectors, and bytes, of a sample's part of a panel; bytes of a panel; and of a row of all panels. */
     panelVectors: rowBytes / 16,
     rowBytes,
-    panelBytes: batchSize * rowBytes,
+    panelBytes,
     pitch,
     /** Bytes from an entry's offset to its value, and from list to list. */
     distance,
@@ -165,7 +166,7 @@ function planOf({ inputGradient }: MatmulWeightGradientAttributes, x: TensorType
     live: take(columnMapBytes(columns)),
     lists: take(CHUNK_ROWS * slotBytes),
     row: take(pitch),
-    gradients: take(panels * batchSize * rowBytes),
+    gradients: take(panels * panelBytes),
     weights: take(inputGradient ? CHUNK_ROWS * pitch : 0),
     products: take(CHUNK_ROWS * productBytes),
     chunk: take(CHUNK_ROWS * pitch),
@@ -199,7 +200,6 @@ function packGradients(e: Emitter, { plan, base, live, panels }: Work, dy: Opera
       local.set(to, i32.add(to, plan.panelBytes));
     });
   });
-  if (plan.productBytes) clearMemory(e.i32(i32.add(base, plan.weights)), CHUNK_ROWS * plan.pitch);
 }
 
 interface Chunk extends Work {

@@ -109,7 +109,7 @@ export function updateOp<Attributes>(formula: UpdateFormula<Attributes>): Update
           });
           for (const [slot, value] of updated.slots.entries()) {
             const least = formula.negligible?.[slot] ?? SMALLEST_NORMAL;
-            e.storeLanes(offset, slots[slot]!.address, atLeast(e, value, least), lanes);
+            e.storeLanes(offset, slots[slot]!.address, withoutNegligible(e, value, least), lanes);
           }
           e.storeLanes(offset, parameter.address, updated.weight, lanes);
         });
@@ -136,7 +136,7 @@ function clipped(e: Emitter, gradient: V128, bound: number | undefined): V128 {
 }
 
 /** The value, or 0 where its magnitude is less. A NaN stays. */
-function atLeast(e: Emitter, value: V128, magnitude: number): V128 {
+function withoutNegligible(e: Emitter, value: V128, magnitude: number): V128 {
   return e.v128(v128.andnot(value, f32x4.lt(f32x4.abs(value), f32x4.splat(magnitude))));
 }
 

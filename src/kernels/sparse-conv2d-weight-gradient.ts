@@ -44,10 +44,11 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
     const kernel = [...kernelSize, x.shape[2]!, dy.shape[2]!] as const;
     const size = convolutionOutput(x.shape, kernelSize, strides, padding);
     const { segments, run, runFloats, channelFloats, totals, segmentFloats } = sumsOf(kernel);
-    const [outs, samples] = [kernel[3], Math.ceil(batch / segments)];
+    const outs = kernel[3];
     for (let segment = 0; segment < segments; segment++) {
-      const count = Math.max(0, Math.min(samples, batch - segment * samples));
-      const [own, dOwn, winners] = inputs.map((value) => samplesOf(value, segment * samples, count));
+      const start = Math.floor((segment * batch) / segments);
+      const count = Math.floor(((segment + 1) * batch) / segments) - start;
+      const [own, dOwn, winners] = inputs.map((value) => samplesOf(value, start, count));
       const dz = winners ? unpooled(dOwn!, winners, size, count) : dOwn!;
       const dw = {
         shape: kernel,
@@ -84,10 +85,12 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
     const isPadded = attributes.padding.some((side) => side > 0);
     if (isPadded) clearMemory(padded, paddedBytes(image));
     const sampleBytes = elementsOf(x!.shape) * 4;
-    const samples = e.i32(i32.div_u(i32.add(e.batch, segments - 1), segments));
+    const bound = (segment: I32) => e.i32(i32.div_u(i32.mul(segment, e.batch), segments));
     // Where there are few segments for the threads, they share the channels of one.
     const groups = Math.ceil(channels / LANES);
-    const parts = e.i32(i32.div_u(i32.add(i32.mul(e.threads, UNITS_PER_THREAD), segments - 1), segments));
+    const filled = e.i32(i32.const(segments));
+    e.atMost(filled, e.batch);
+    const parts = e.i32(i32.div_u(i32.sub(i32.add(i32.mul(e.threads, UNITS_PER_THREAD), filled), 1), filled));
     e.atMost(parts, groups);
     e.eachUnit(e.i32(i32.mul(parts, segments)), (unit) => {
       const segment = e.i32(i32.div_u(unit, parts));
@@ -109,9 +112,8 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
         local.set(total, i32.add(total, LANES * 4));
       });
       const n = e.i32();
-      const end = e.i32(i32.mul(i32.add(segment, 1), samples));
-      e.atMost(end, e.batch);
-      e.for(n, i32.mul(segment, samples), end, 1, () => {
+      const end = bound(e.i32(i32.add(segment, 1)));
+      e.for(n, bound(segment), end, 1, () => {
         const source = e.i32(e.address(x!.address, [n, sampleBytes]));
         if (isPadded) {
           const [top, , left] = attributes.padding;

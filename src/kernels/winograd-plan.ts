@@ -1,5 +1,5 @@
 /**
- * How a convolution is cut up for Winograd's filtering: which filtering, groups of tiles, and what lies where in scratch
+ * How a convolution is cut up for Winograd's filtering: which filtering, bands and groups of bands, and what lies where in scratch
  * memory. Of shapes alone, so that the order of sums is the same on every machine.
  */
 import type { I32 } from "../wasm/emitter.ts";
@@ -39,7 +39,8 @@ export function bestFiltering(
   [height, width]: readonly [number, number],
 ): Filtering | undefined {
   const [r, kernelWidth, channels, outs] = kernelShape as [number, number, number, number];
-  if (r !== kernelWidth || (r !== 3 && r !== 5)) return undefined;
+  // One channel takes the transforms of four: with 5x5 kernels up to twice as long as direct sums.
+  if (r !== kernelWidth || (r !== 3 && r !== 5) || channels < 2) return undefined;
   let best: Filtering | undefined;
   let lowest = height * width * r * r * channels * outs;
   for (const m of r === 5 ? [5, 4, 2] : [4, 2]) {
@@ -76,7 +77,7 @@ export function layoutOf(plan: WinogradConvolution, method: Filtering) {
   let end = 0;
   const take = (bytes: number) => {
     const offset = end;
-    // Vectors may be read past the end.
+    // Vectors may be read past the end, and three products written past that of `products`, whose lines are odd in number.
     end += Math.ceil(bytes / 64) * 64 + 64;
     return offset;
   };

@@ -20,7 +20,7 @@ const NOT_ZERO = 1;
 const UNLIKE_LEFT = 2;
 const UNLIKE_ABOVE = 4;
 
-/** A row of tiles' list: where it ends, the largest magnitude of its image, then pairs of places in the strip of outputs. */
+/** A band's list: where it ends, the largest magnitude of its image, then pairs of places in the strip of outputs. */
 const LIST_HEAD = 8;
 
 /** Places in a strip of outputs, which has `columns` columns and is followed by one place of zeros. */
