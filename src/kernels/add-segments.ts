@@ -28,6 +28,11 @@ export function sumsOf([height, width, inputs, outs]: readonly number[]) {
     channelFloats,
     totals,
     segmentFloats,
+    /** Where in a segment the sum of an element of the kernel is. */
+    placeOf(element: number) {
+      const [tap, out] = [Math.floor(element / outs!), element % outs!];
+      return out * channelFloats + Math.floor(tap / run) * runFloats + (tap % run);
+    },
   };
 }
 
@@ -46,18 +51,14 @@ export const addSegments: Op<AddSegmentsAttributes> = {
   ],
 
   reference({ kernel }, [sums], [dw, db]) {
-    const { segments, run, runFloats, channelFloats, totals, segmentFloats } = sumsOf(kernel);
+    const { segments, totals, segmentFloats, placeOf } = sumsOf(kernel);
     const added = (place: number) => {
       let sum = 0;
       for (let segment = 0; segment < segments; segment++) sum += sums!.data[segment * segmentFloats + place]!;
       return sum;
     };
-    const outs = kernel[3];
-    for (let i = 0; i < dw!.data.length; i++) {
-      const [tap, out] = [Math.floor(i / outs), i % outs];
-      dw!.data[i] = added(out * channelFloats + Math.floor(tap / run) * runFloats + (tap % run));
-    }
-    for (let out = 0; out < outs; out++) db!.data[out] = added(totals + out);
+    for (let i = 0; i < dw!.data.length; i++) dw!.data[i] = added(placeOf(i));
+    for (let out = 0; out < kernel[3]; out++) db!.data[out] = added(totals + out);
   },
 
   /** Threads share vectors of a row of the kernel; four channels of one at a time are turned to the gradient's order. */

@@ -43,7 +43,7 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
     const { kernelSize, strides, padding } = attributes;
     const kernel = [...kernelSize, x.shape[2]!, dy.shape[2]!] as const;
     const size = convolutionOutput(x.shape, kernelSize, strides, padding);
-    const { segments, run, runFloats, channelFloats, totals, segmentFloats } = sumsOf(kernel);
+    const { segments, totals, segmentFloats, placeOf } = sumsOf(kernel);
     const outs = kernel[3];
     for (let segment = 0; segment < segments; segment++) {
       const start = Math.floor((segment * batch) / segments);
@@ -60,10 +60,7 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
       conv2dWeightGradient.reference(attributes, [own!, dz], [dw], count);
       channelSum.reference({}, [dOwn!], [db], count);
       const first = segment * segmentFloats;
-      for (const [i, value] of dw.data.entries()) {
-        const [tap, out] = [Math.floor(i / outs), i % outs];
-        sums!.data[first + out * channelFloats + Math.floor(tap / run) * runFloats + (tap % run)] = value;
-      }
+      for (const [i, value] of dw.data.entries()) sums!.data[first + placeOf(i)] = value;
       sums!.data.set(db.data, first + totals);
     }
   },

@@ -219,10 +219,13 @@ export class Emitter {
 
   /** This thread's share of `total` pieces of equal work, as [from, to). */
   share(total: I32 | number): { from: I32; to: I32 } {
-    const bound = (numerator: Input<"i32">) => i32.div_u(i32.mul(numerator, total), this.threads);
-    const from = this.i32(bound(this.thread));
-    const to = this.i32(bound(i32.add(this.thread, 1)));
-    return { from, to };
+    return this.#shareOf(this.thread, total);
+  }
+
+  #shareOf(thread: I32, total: I32 | number): { from: I32; to: I32 } {
+    const bound = (numerator: Input<"i32">) => this.i32(i32.div_u(i32.mul(numerator, total), this.threads));
+    const from = bound(thread);
+    return { from, to: bound(i32.add(thread, 1)) };
   }
 
   /**
@@ -241,10 +244,8 @@ export class Emitter {
     }
     const counters = CONTROL.begun + this.#slot * 4;
     const owner = this.i32(this.thread);
-    const bound = (thread: Input<"i32">) => this.i32(i32.div_u(i32.mul(thread, total), this.threads));
     this.for(this.i32(), 0, this.threads, 1, () => {
-      const from = bound(owner);
-      const to = bound(i32.add(owner, 1));
+      const { from, to } = this.#shareOf(owner, total);
       const counter = this.i32(i32.mul(owner, ROUND.counterBytes));
       block(null, (exit) => {
         loop(null, (again) => {
