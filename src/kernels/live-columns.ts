@@ -7,7 +7,7 @@
  */
 import { f32x4, i8x16, i32, i32x4, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
-import { lanes } from "./packing.ts";
+import { firstLanes, lanes } from "./packing.ts";
 
 /** Bytes of the map of four columns, and from its first to the order for spreading and to the place. */
 const ENTRY_BYTES = 48;
@@ -35,10 +35,7 @@ export function mapColumns(e: Emitter, { columns, map }: Columns, from: I32, row
       local.set(isLive, v128.or(isLive, f32x4.ne(v128.load({ align: 4 }, element), f32x4.splat(0))));
       local.set(element, i32.add(element, columns * 4));
     });
-    if (count < 4) {
-      const isThere = i32x4.lt_s(v128.const("i32x4", [0, 1, 2, 3]), i32x4.splat(count));
-      local.set(isLive, v128.and(isLive, isThere));
-    }
+    if (count < 4) local.set(isLive, v128.and(isLive, firstLanes(e, count)));
     const mask = e.i32(i32x4.bitmask(isLive));
     v128.store({}, entry, e.v128(v128.load({}, i32.add(table, i32.shl(mask, 4)))));
     v128.store({ offset: SPREAD }, entry, spreadingOrder(e, isLive));

@@ -2,7 +2,7 @@
  * Packing: a matrix's columns copied, eight at a time, into a contiguous panel that the register block reads from the
  * first byte to the last.
  */
-import { i8x16, i32, local, v128 } from "wasmati";
+import { i8x16, i32, i32x4, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
 import { PANEL_BYTES } from "./block.ts";
 
@@ -68,6 +68,10 @@ export function packTransposedPanel(
 
 /** The bytes of these lanes of 32 bits, 0 to 3 those of the first vector, 4 to 7 of the second: what a shuffle takes. */
 export const lanes = (...words: number[]) => words.flatMap((word) => [0, 1, 2, 3].map((byte) => word * 4 + byte));
+
+/** All bits of the first `count` lanes. */
+export const firstLanes = (e: Emitter, count: number) =>
+  e.v128(i32x4.lt_s(v128.const("i32x4", [0, 1, 2, 3]), i32x4.splat(count)));
 
 /** Transposes a 4 x 4 matrix of float32, given and returned as rows. */
 export function transpose(e: Emitter, [a, b, c, d]: readonly V128[]): V128[] {

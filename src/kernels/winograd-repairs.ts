@@ -13,6 +13,7 @@ import { f32, f32x4, i32, i32x4, local, memory, v128 } from "wasmati";
 import type { Emitter, F32, I32, V128 } from "../wasm/emitter.ts";
 import { clearSums, multiplyRun, PANEL_BYTES, storeSums, takeSums } from "./block.ts";
 import { clearMemory } from "./convolution.ts";
+import { firstLanes } from "./packing.ts";
 import { mapBytes, mapPitch, spreadOverWindows, type WindowMap } from "./window-map.ts";
 
 /** The bits of a window in the map: 0 where all of it is zero, or is what its neighbour's window is. */
@@ -161,10 +162,6 @@ export function listRepeats(
   });
   i32.store({}, list, end);
 }
-
-/** All bits of the first `count` lanes. */
-const firstLanes = (e: Emitter, count: number) =>
-  e.v128(i32x4.lt_s(v128.const("i32x4", [0, 1, 2, 3]), i32x4.splat(count)));
 
 /** Gives the listed outputs of a strip their values. */
 export function copyRepeats(e: Emitter, list: I32, outputs: I32, columns: number): void {
