@@ -66,7 +66,7 @@ export function squeezeRows(
     const source = e.i32(i32.add(from, offset));
     const target = e.i32(i32.add(to, i32.load({ offset: PLACE }, entry)));
     e.for(e.i32(), 0, rows, 1, () => {
-      v128.store({ align: 4 }, target, i8x16.swizzle(v128.load({ align: 4 }, source), order));
+      v128.store({ align: 4 }, target, e.swizzle(v128.load({ align: 4 }, source), order));
       local.set(source, i32.add(source, columns.columns * 4));
       local.set(target, i32.add(target, pitch));
     });
@@ -83,7 +83,7 @@ export function spreadRow(
   eachFour(e, columns, (entry, offset, count) => {
     const place = e.i32(i32.add(row, i32.load({ offset: PLACE }, entry)));
     const order = e.v128(v128.load({ offset: SPREAD }, entry));
-    body(e.v128(i8x16.swizzle(v128.load({ align: 4 }, place), order)), offset, count);
+    body(e.v128(e.swizzle(v128.load({ align: 4 }, place), order)), offset, count);
   });
 }
 

@@ -9,8 +9,9 @@
  * The compiler of Node 20 moves all loads of a basic block above its multiply-adds, and would spill what does not fit into
  * 15 registers; a branch that is never taken, but that the compiler cannot know, ends the block after every few of them.
  */
-import { block, br_if, f32x4, i8x16, i32, i32x4, local, loop, v128 } from "wasmati";
-import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
+import { block, br_if, f32x4, i32, i32x4, local, loop, v128 } from "wasmati";
+import { type Emitter, type I32, type V128, ZERO_BYTE } from "../wasm/emitter.ts";
+import { lanes } from "./packing.ts";
 
 /** Multiply-adds between two of the branches. */
 const BLOCK_LENGTH = 4;
@@ -24,12 +25,14 @@ export const TABLE_BYTES = 256;
 /** Bytes of an array of `length` entries; whole vectors are written at its end. */
 export const listBytes = (length: number) => Math.ceil(length / 4) * 16 + 64;
 
+type Bytes = Parameters<typeof v128.const<"i8x16">>[1];
+
 /** Writes the table: for each set of lanes, as bits, the bytes that bring those lanes to the front, and zeros behind. */
 export function writeTable(e: Emitter, table: I32): void {
   for (let mask = 0; mask < 16; mask++) {
-    const lanes = [0, 1, 2, 3].filter((lane) => mask & (1 << lane));
-    const words = [0, 1, 2, 3].map((i) => (lanes[i] === undefined ? 0x10101010 : 0x03020100 + lanes[i] * 0x04040404));
-    v128.store({ offset: mask * 16 }, table, e.v128(v128.const("i32x4", words as [number, number, number, number])));
+    const kept = lanes(...[0, 1, 2, 3].filter((lane) => mask & (1 << lane)));
+    const bytes = Array.from({ length: 16 }, (_, i) => kept[i] ?? ZERO_BYTE);
+    v128.store({ offset: mask * 16 }, table, e.v128(v128.const("i8x16", bytes as Bytes)));
   }
 }
 
@@ -43,8 +46,8 @@ export function append(
 ): void {
   const { end, distance, table } = list;
   const order = e.v128(v128.load({}, i32.add(table, i32.shl(mask, 4))));
-  v128.store({ align: 4 }, end, i8x16.swizzle(offsets, order));
-  v128.store({ offset: distance, align: 4 }, end, i8x16.swizzle(values, order));
+  v128.store({ align: 4 }, end, e.swizzle(offsets, order));
+  v128.store({ offset: distance, align: 4 }, end, e.swizzle(values, order));
   local.set(end, i32.add(end, i32.shl(i32.popcnt(mask), 2)));
 }
 

@@ -11,6 +11,7 @@ import {
   f64,
   func,
   type Input,
+  i8x16,
   i32,
   i64,
   if_,
@@ -45,6 +46,9 @@ const poolSizes = { i32: 120, v128: 120, f32: 20, f64: 20, i64: 10 } as const;
 type LocalType = keyof typeof poolSizes;
 
 type Pools = { [T in LocalType]: Local<T>[] };
+
+/** In an order of bytes: none, but zero. Relaxed SIMD leaves open what numbers from 16 to 127 give. */
+export const ZERO_BYTE = 255;
 
 /** Memory that each thread has for itself: `bytes` a thread, one after another from `address`. */
 export interface Scratch {
@@ -309,6 +313,11 @@ export class Emitter {
   madd(a: Input<"v128">, b: Input<"v128">, c: Input<"v128">): StackVar<"v128"> {
     if (this.features.relaxedSimd) return f32x4.relaxed_madd(a, b, c);
     return f32x4.add(f32x4.mul(a, b), c);
+  }
+
+  /** Pushes the bytes of `vector` in another order: for each the number of the byte that it becomes, 0 to 15, or `ZERO_BYTE`. */
+  swizzle(vector: Input<"v128">, order: Input<"v128">): StackVar<"v128"> {
+    return this.features.relaxedSimd ? i8x16.relaxed_i8x16_swizzle(vector, order) : i8x16.swizzle(vector, order);
   }
 
   /** Stores the first `lanes` (1 to 4) lanes of a vector at `address + offset`. */
