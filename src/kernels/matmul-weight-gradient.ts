@@ -98,8 +98,7 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
     writeTable(e, table);
     const live: Columns = { columns: plan.columns, map: e.i32(i32.add(base, plan.live)) };
     const used = mapColumns(e, live, e.i32(i32.const(dy!.address)), e.batch, table);
-    const panels = e.i32(i32.div_u(i32.add(used, plan.rowBytes - 1), plan.rowBytes));
-    const work: Work = { plan, base, live, panels };
+    const work: Work = { plan, base, live, ...cutPanels(e, plan, used) };
     packGradients(e, work, dy!);
     if (dx) clearMemory(e.i32(i32.add(base, plan.weights)), CHUNK_ROWS * plan.pitch);
     const updateVector = update?.op.prepare(e, update.attributes, parameter!, rest);
@@ -114,8 +113,7 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
         packWeights(e, chunk, e.i32(i32.add(start, parameter!.address)));
         clearProducts(e, chunk);
       }
-      const panel = e.i32();
-      e.for(panel, 0, work.panels, 1, () => addPanel(e, chunk, panel, dx !== undefined));
+      eachPanel(e, chunk, (panel) => addPanel(e, chunk, panel, dx !== undefined));
       if (dx) writeInputGradients(e, chunk, dx);
       eachVector(e, chunk, start, (gradient, offset, lanes) => {
         if (dw) e.storeLanes(offset, dw.address, gradient, lanes);
@@ -174,29 +172,63 @@ function planOf({ inputGradient }: MatmulWeightGradientAttributes, x: TensorType
   };
 }
 
+type Plan = ReturnType<typeof planOf>;
+
 interface Work {
-  readonly plan: ReturnType<typeof planOf>;
+  readonly plan: Plan;
   readonly base: I32;
-  /** The columns of dy that are not zero for all samples, and the panels that hold them. */
+  /** The columns of dy that are not zero for all samples. */
   readonly live: Columns;
+  /** The panels that hold them, and how many of these are full. */
   readonly panels: I32;
+  readonly full: I32;
 }
 
-/** Packs dy by panels: (panel, sample, column), zeros behind the last column. */
-function packGradients(e: Emitter, { plan, base, live, panels }: Work, dy: Operand): void {
+/** Cuts rows of `used` bytes into panels of whole vectors, the last of them one narrower, so that none is half empty. */
+function cutPanels(e: Emitter, { panelVectors, rowBytes }: Plan, used: I32): Pick<Work, "panels" | "full"> {
+  const panels = e.i32(i32.div_u(i32.add(used, rowBytes - 1), rowBytes));
+  const full = e.i32(i32.shr_u(i32.add(used, 15), 4));
+  local.set(full, i32.sub(full, i32.mul(panels, panelVectors - 1)));
+  if (panelVectors > 1) e.atLeast(full, 0);
+  return { panels, full };
+}
+
+interface Panel {
+  readonly number: I32;
+  /** Bytes of a row before it. */
+  readonly start: I32;
+  readonly vectors: number;
+}
+
+/** Runs `body` for the panels in order; it is written once for full ones and once for narrower ones. */
+function eachPanel(e: Emitter, { plan, panels, full }: Work, body: (panel: Panel) => void): void {
+  const number = e.i32();
+  const start = e.i32(0);
+  const run = (from: I32 | number, to: I32, vectors: number) => {
+    e.for(number, from, to, 1, () => {
+      body({ number, start, vectors });
+      local.set(start, i32.add(start, vectors * 16));
+    });
+  };
+  run(0, full, plan.panelVectors);
+  if (plan.panelVectors > 1) run(full, panels, plan.panelVectors - 1);
+}
+
+/** Packs dy by panels: (panel, sample, column), behind a narrower panel's rows anything. */
+function packGradients(e: Emitter, work: Work, dy: Operand): void {
+  const { plan, base, live } = work;
   const row = e.i32(i32.add(base, plan.row));
   clearMemory(row, plan.pitch);
   const sample = e.i32();
   e.for(sample, 0, e.batch, 1, () => {
     const from = e.i32(e.address(dy.address, [sample, plan.columns * 4]));
     squeezeRows(e, live, { from, to: row, rows: 1, pitch: plan.pitch });
-    const part = e.i32(row);
     const to = e.i32(e.address(plan.gradients, [base, 1], [sample, plan.rowBytes]));
-    e.for(e.i32(), 0, panels, 1, () => {
-      for (let v = 0; v < plan.panelVectors; v++) {
+    eachPanel(e, work, ({ start, vectors }) => {
+      const part = e.i32(i32.add(row, start));
+      for (let v = 0; v < vectors; v++) {
         v128.store({ offset: v * 16 }, to, v128.load({ offset: v * 16 }, part));
       }
-      local.set(part, i32.add(part, plan.rowBytes));
       local.set(to, i32.add(to, plan.panelBytes));
     });
   });
@@ -259,15 +291,15 @@ function eachList(e: Emitter, { plan, count, base }: Chunk, body: (row: I32, fro
 }
 
 /** Sums one panel of a chunk's rows and, where their weights are packed, adds to the products with them. */
-function addPanel(e: Emitter, chunk: Chunk, panel: I32, isPaired: boolean): void {
+function addPanel(e: Emitter, chunk: Chunk, panel: Panel, isPaired: boolean): void {
   const { plan, base } = chunk;
-  const rows = e.i32(e.address(plan.gradients, [base, 1], [panel, plan.panelBytes]));
+  const rows = e.i32(e.address(plan.gradients, [base, 1], [panel.number, plan.panelBytes]));
   eachList(e, chunk, (row, from, end) => {
-    const sums = Array.from({ length: plan.panelVectors }, (_, v) => {
+    const sums = Array.from({ length: panel.vectors }, (_, v) => {
       return { sum: e.v128(f32x4.splat(0)), offset: v * 16 };
     });
     const list = { from, end, distance: plan.distance };
-    const place = e.i32(e.address(0, [base, 1], [row, plan.pitch], [panel, plan.rowBytes]));
+    const place = e.i32(e.address(0, [base, 1], [row, plan.pitch], [panel.start, 1]));
     if (isPaired) {
       const products = e.i32(e.address(plan.products, [base, 1], [row, plan.productBytes]));
       addPairs(e, sums, list, { rows, weights: e.i32(i32.add(place, plan.weights)), products });
