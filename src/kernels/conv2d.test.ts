@@ -16,6 +16,7 @@ import type { Value } from "./op.ts";
 import { sparseConv2dInputGradient } from "./sparse-conv2d-input-gradient.ts";
 import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
 import { convolutionOutput, type Padding, windowSize } from "./window.ts";
+import { winnerAt } from "./winners.ts";
 
 /** Convolutions whose output has at least one position (two by two where pooled), padded by less than the kernel. */
 const geometriesWith = (dilations: fc.Arbitrary<[number, number]>) =>
@@ -94,7 +95,7 @@ function sparseGradients(
 ) {
   const size = pool ? 2 : 1;
   const dy = randomInput([Math.floor(height! / size), Math.floor(width! / size), channels], batch, seed, 0.6);
-  const winners = Array.from(dy.data, (_, i) => (i * 7 + (i >> 2) + seed) % 4);
+  const winners = Array.from(dy.data, (_, i) => winnerAt((i * 7 + (i >> 2) + seed) % 4));
   return pool ? [dy, { ...dy, dtype: "int32" as const, data: winners }] : [dy];
 }
 

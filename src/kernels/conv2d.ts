@@ -28,6 +28,7 @@ import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
 import { emitSparseConvolution, prepareSparse, type SparseConvolution, sparseLayout } from "./sparse-convolution.ts";
 import { convolutionOutput, NEIGHBOURS, type Padding, windowSize } from "./window.ts";
 import { mapBytes, mapWindows } from "./window-map.ts";
+import { winnerAt } from "./winners.ts";
 import { bestFiltering, winogradScratchBytes } from "./winograd-plan.ts";
 
 export interface Conv2dAttributes {
@@ -53,7 +54,7 @@ export const isDilated = ({ dilation = NEIGHBOURS }: Conv2dAttributes) => dilati
 
 /**
  * x (height, width, in), kernel (kernelHeight, kernelWidth, in, out), optionally bias (out)
- * → (height', width', out); where pooling also the winners' positions in their windows, int32, of the same shape.
+ * → (height', width', out); where pooling also the winners of its windows (`winners.ts`), int32, of the same shape.
  */
 export const conv2d: Op<Conv2dAttributes> = {
   name: "conv2d",
@@ -99,7 +100,7 @@ export const conv2d: Op<Conv2dAttributes> = {
       else {
         const window = [0, 1, 2, 3].map((r) => convolved(n, 2 * row + (r >> 1), 2 * column + (r & 1), out));
         y!.data[i] = activate(Math.max(...window));
-        winners!.data[i] = window.indexOf(Math.max(...window));
+        winners!.data[i] = winnerAt(window.indexOf(Math.max(...window)));
       }
     }
   },

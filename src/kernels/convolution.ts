@@ -21,6 +21,7 @@ import {
 } from "./block.ts";
 import { windowSize } from "./window.ts";
 import { mapPitch, type WindowMap } from "./window-map.ts";
+import { winnerAt } from "./winners.ts";
 
 /** A sample in scratch memory with its border of zeros. */
 export interface PaddedImage {
@@ -94,7 +95,7 @@ export function clearMemory(address: I32, bytes: I32 | number): void {
 
 /**
  * Convolves one sample. `image` points to it, `panels` to the packed weights, `output` to where the sample's result
- * goes and, where pooling, `winners` to where the positions of the maxima go (int32, 0 to 3, row by row). Where a `map`
+ * goes and, where pooling, `winners` to where the winners of its windows go (`winners.ts`). Where a `map`
  * of windows is given, blocks of windows that are all zero are not multiplied.
  */
 export function emitConvolution(
@@ -241,12 +242,12 @@ export function storeMaximum(
   const maxima: V128[] = [];
   const winners: V128[] = [];
   sums[0]!.forEach((first, v) => {
-    const winner = e.v128(i32x4.splat(0));
+    const winner = e.v128(i32x4.splat(winnerAt(0)));
     for (let r = 1; r < sums.length; r++) {
       const candidate = sums[r]![v]!;
       const greater = e.v128(f32x4.gt(candidate, first));
       local.set(first, v128.bitselect(candidate, first, greater));
-      local.set(winner, v128.bitselect(i32x4.splat(r), winner, greater));
+      local.set(winner, v128.bitselect(i32x4.splat(winnerAt(r)), winner, greater));
     }
     maxima.push(first);
     winners.push(winner);

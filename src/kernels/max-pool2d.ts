@@ -146,20 +146,3 @@ function emitWindows(
     });
   });
 }
-
-/**
- * Gradient of a fused pooling over windows of 2x2, for references: dy and the winners' positions (0 to 3), both
- * (height / 2, width / 2, channels) → (height, width, channels), zero wherever no winner was.
- */
-export function unpooled(dy: Value, winners: Value, [height, width]: readonly [number, number], batch: number): Value {
-  const [rows, columns, channels] = dy.shape as [number, number, number];
-  const data = new Float32Array(batch * height * width * channels);
-  for (let i = 0; i < batch * rows * columns * channels; i++) {
-    const position = Math.floor(i / channels);
-    const row = 2 * (Math.floor(position / columns) % rows) + (winners.data[i]! >> 1);
-    const column = 2 * (position % columns) + (winners.data[i]! & 1);
-    const n = Math.floor(position / columns / rows);
-    data[((n * height + row) * width + column) * channels + (i % channels)] = dy.data[i]!;
-  }
-  return { ...dy, shape: [height, width, channels], data };
-}

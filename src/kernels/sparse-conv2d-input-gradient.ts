@@ -6,13 +6,13 @@ import { i32, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
 import { keepPositive } from "./activations.ts";
 import { type Conv2dInputGradientAttributes, conv2dInputGradient } from "./conv2d-input-gradient.ts";
-import { unpooled } from "./max-pool2d.ts";
 import { elementsOf, type Op, type TensorType } from "./op.ts";
 import { emitSparseConvolution, prepareSparse, type SparseConvolution, sparseLayout } from "./sparse-convolution.ts";
 import { convolutionOutput } from "./window.ts";
+import { unpooled } from "./winners.ts";
 
 export interface SparseConv2dInputGradientAttributes extends Conv2dInputGradientAttributes {
-  /** Behind 2x2 pooling: dy is (height' / 2, width' / 2, out), and an input are the winners' positions in their windows. */
+  /** Behind 2x2 pooling: dy is (height' / 2, width' / 2, out), and an input are the winners of its windows. */
   readonly pooled?: boolean;
   /** In front of a ReLU: zero wherever the last input, which is the image itself, is not positive. */
   readonly masked?: boolean;

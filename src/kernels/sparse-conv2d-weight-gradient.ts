@@ -14,11 +14,11 @@ import { sumsOf } from "./add-segments.ts";
 import { channelSum } from "./channel-sum.ts";
 import { type Conv2dWeightGradientAttributes, conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
 import { clearMemory, copyInside, type PaddedImage, paddedBytes } from "./convolution.ts";
-import { unpooled } from "./max-pool2d.ts";
 import { elementsOf, type Op, type Operand, type TensorType, type Value } from "./op.ts";
 import { transpose } from "./packing.ts";
 import { addEntries, append, listBytes, MOST_SUMS, nonzeroLanes, TABLE_BYTES, writeTable } from "./sparse-list.ts";
 import { convolutionOutput } from "./window.ts";
+import { unpooled } from "./winners.ts";
 
 /** Channels whose lists are made together: the lanes of a vector. */
 const LANES = 4;
@@ -27,8 +27,8 @@ const LANES = 4;
 const UNITS_PER_THREAD = 2;
 
 /**
- * x (height, width, in), dy (height', width', out); behind pooling dy (height' / 2, width' / 2, out) and the winners'
- * positions in their windows → the sums of each segment, for `addSegments`.
+ * x (height, width, in), dy (height', width', out); behind pooling dy (height' / 2, width' / 2, out) and the winners
+ * of its windows → the sums of each segment, for `addSegments`.
  */
 export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
   name: "sparseConv2dWeightGradient",
@@ -206,6 +206,8 @@ function buildLists(
   const ends = Array.from({ length: LANES }, (_, lane) => e.i32(i32.add(lists, lane * plan.listBytes)));
   const sum = e.v128(f32x4.splat(0));
   const steps = e.v128(i32x4.mul(v128.const("i32x4", [0, 1, 2, 3]), i32x4.splat(size * stepX)));
+  /** For each position of a window the bytes from its first. */
+  const ofWinners = e.v128(v128.const("i32x4", [0, stepX, stepY, stepY + stepX]));
   const place = e.i32();
   const line = e.i32(0);
   /** Lists so many positions: four channels of four positions become four positions of each channel. */
@@ -220,12 +222,7 @@ function buildLists(
     const places = e.v128(i32x4.add(i32x4.splat(place), steps));
     const won = winners && transpose(e, load(winners));
     for (const [lane, own] of transpose(e, values).entries()) {
-      const ownPlaces = e.v128(places);
-      if (won) {
-        const right = e.v128(i32x4.mul(v128.and(won[lane]!, i32x4.splat(1)), i32x4.splat(stepX)));
-        const down = e.v128(i32x4.mul(i32x4.shr_u(won[lane]!, 1), i32x4.splat(stepY)));
-        local.set(ownPlaces, i32x4.add(places, i32x4.add(right, down)));
-      }
+      const ownPlaces = won ? e.v128(i32x4.add(places, e.swizzle(ofWinners, won[lane]!))) : places;
       const list = { end: ends[lane]!, distance: plan.distance, table };
       append(e, list, own, ownPlaces, nonzeroLanes(e, own, count));
     }

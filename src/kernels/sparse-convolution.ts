@@ -14,6 +14,7 @@ import { clearMemory } from "./convolution.ts";
 import type { Operand } from "./op.ts";
 import { packPanel, packTransposedPanel } from "./packing.ts";
 import { addEntries, append, listBytes, MOST_SUMS, nonzeroLanes, TABLE_BYTES, writeTable } from "./sparse-list.ts";
+import { winnerAt } from "./winners.ts";
 
 type Image = readonly [height: number, width: number, channels: number];
 
@@ -177,6 +178,7 @@ function buildList(
   const table = e.i32(i32.add(base, layout.table));
   const start = e.i32(i32.add(base, layout.starts));
   const winner = e.i32();
+  const [right, down] = [1, 2].map((position) => winnerAt(position) - winnerAt(0)) as [number, number];
   const line = e.i32(position);
   const source = e.i32();
   const place = e.i32();
@@ -186,13 +188,13 @@ function buildList(
   };
   e.for(e.i32(), 0, Math.floor(height / size), 1, () => {
     // Behind pooling the upper row of the windows, then the lower; in each window the left position, then the right.
-    e.for(winner, 0, size * size, size, () => {
+    e.for(winner, winnerAt(0), winnerAt(0) + size * down, down, () => {
       local.set(source, line);
       local.set(place, i32.const(0));
       e.for(e.i32(), 0, columns, 1, () => {
-        for (let right = 0; right < size; right++) {
+        for (let x = 0; x < size; x++) {
           mark();
-          const wanted = e.i32(i32.add(winner, right));
+          const wanted = e.i32(i32.add(winner, x * right));
           e.scope(() => appendPosition(e, plan, layout, tensors, { source, wanted, place, end, table }));
           local.set(place, i32.add(place, placeStep));
         }
