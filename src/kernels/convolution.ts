@@ -230,7 +230,10 @@ function emitBlock(e: Emitter, plan: ConvolutionPlan, sums: Sums, rowOffsets: nu
   });
 }
 
-/** Stores the maximum of the four rows and which it was, the first where several are equal, as TensorFlow does. */
+/**
+ * Stores the maximum of the four rows and which it was, the first where several are equal, as TensorFlow does: that of the
+ * upper two, of the lower two, and of both.
+ */
 export function storeMaximum(
   e: Emitter,
   sums: Sums,
@@ -241,16 +244,21 @@ export function storeMaximum(
 ): void {
   const maxima: V128[] = [];
   const winners: V128[] = [];
-  sums[0]!.forEach((first, v) => {
-    const winner = e.v128(i32x4.splat(winnerAt(0)));
-    for (let r = 1; r < sums.length; r++) {
-      const candidate = sums[r]![v]!;
-      const greater = e.v128(f32x4.gt(candidate, first));
-      local.set(first, v128.bitselect(candidate, first, greater));
-      local.set(winner, v128.bitselect(i32x4.splat(winnerAt(r)), winner, greater));
-    }
-    maxima.push(first);
-    winners.push(winner);
+  /** The maximum of two, and where it is the second. */
+  const greaterOf = (first: V128, second: V128) => ({
+    maximum: e.v128(f32x4.pmax(first, second)),
+    isSecond: e.v128(f32x4.gt(second, first)),
+  });
+  const [right, down] = [1, 2].map((place) => winnerAt(place) - winnerAt(0)) as [number, number];
+  sums[0]!.forEach((_, v) => {
+    const upper = greaterOf(sums[0]![v]!, sums[1]![v]!);
+    const lower = greaterOf(sums[2]![v]!, sums[3]![v]!);
+    const { maximum, isSecond } = greaterOf(upper.maximum, lower.maximum);
+    maxima.push(maximum);
+    const isRight = e.v128(v128.bitselect(lower.isSecond, upper.isSecond, isSecond));
+    const winner = e.v128(v128.and(isRight, i32x4.splat(right)));
+    local.set(winner, v128.or(winner, v128.and(isSecond, i32x4.splat(down))));
+    winners.push(e.v128(v128.or(winner, i32x4.splat(winnerAt(0)))));
   });
   finishSums([maxima], undefined, relu);
   storeSums(e, [maxima], out, [0], columns);
