@@ -30,7 +30,7 @@ import type { Filtering } from "./winograd.ts";
 import { type Band, bandOf, eachTileRow, type Group, groupOf } from "./winograd-bands.ts";
 import { layoutOf, mappedImage, type Stage, type Tensors, type WinogradConvolution } from "./winograd-plan.ts";
 import { boundErrors, copyRepeats, listRepeats, mapRepeats, settle } from "./winograd-repairs.ts";
-import { transformInput, transformKernel, transformOutput } from "./winograd-transforms.ts";
+import { transformInput, transformKernel, transformOutput, transformProducts } from "./winograd-transforms.ts";
 
 /** Fewer groups than these are cut into panels: the last would keep one thread busy. */
 const GROUPS_PER_THREAD = 4;
@@ -90,16 +90,16 @@ function clearTiles(e: Emitter, { layout, base, method }: Stage): void {
   const tiles = e.i32(i32.mul(e.batch, layout.tileRows * layout.tileColumns));
   local.set(tiles, i32.add(tiles, BLOCK_ROWS));
   e.atMost(tiles, layout.groupTiles);
-  const clear = (start: number, pitch: number, tileBytes: number) => {
+  const clear = (start: number, count: number, pitch: number, tileBytes: number) => {
     const address = e.i32(i32.add(base, start));
     const bytes = e.i32(i32.mul(tiles, tileBytes));
-    e.for(e.i32(), 0, method.n ** 2, 1, () => {
+    e.for(e.i32(), 0, count, 1, () => {
       clearMemory(address, bytes);
       local.set(address, i32.add(address, pitch));
     });
   };
-  clear(layout.tiles, layout.frequencyBytes, layout.channelBytes);
-  clear(layout.products, layout.productBytes, PANEL_BYTES);
+  clear(layout.tiles, method.n ** 2, layout.frequencyBytes, layout.channelBytes);
+  clear(layout.products, method.n, layout.productBytes, PANEL_BYTES);
 }
 
 /** Transforms the tiles of a band. */
@@ -173,27 +173,25 @@ function loadInputs(e: Emitter, { plan, method, layout, base, x }: Stage, sample
 }
 
 /**
- * The n * n products of matrices of one panel: (n * n, tiles, 8). A tile's last product along an axis serves its last
+ * The n * n products of matrices of one panel, each row of them at once transformed along the rows of tiles. A tile's last product along an axis serves its last
  * output alone, so it is left out where that lies beyond the image.
  */
-function multiply(
-  e: Emitter,
-  { plan, method, layout, base }: Stage,
-  { rows, inner }: Group,
-  { panel, columns }: { panel: I32; columns: number },
-): void {
+function multiply(e: Emitter, stage: Stage, group: Group, { panel, columns }: { panel: I32; columns: number }): void {
+  const { plan, method, layout, base } = stage;
+  const { rows, inner } = group;
   const { channels, output } = plan;
   const { m, n } = method;
   const { channelBytes } = layout;
   const vectors = Math.ceil(columns / 4);
   const tiles = e.i32(i32.add(base, layout.tiles));
   const kernel = e.i32(e.address(layout.kernel, [base, 1], [panel, layout.kernelBytes]));
-  const products = e.i32(i32.add(base, layout.products));
+  const products = e.i32();
   const tileOffsets = [0, 1, 2, 3].map((tile) => tile * channelBytes);
   const productOffsets = [0, 1, 2, 3].map((tile) => tile * PANEL_BYTES);
   const [y, x] = [e.i32(), e.i32()];
   const [isCutBelow, isCutRight] = output.map((size) => size % m > 0);
   e.for(y, 0, n, 1, () => {
+    local.set(products, i32.add(base, layout.products));
     e.for(x, 0, n, 1, () => {
       // Tiles lie column by column, the rows that are their samples' last at the end of each.
       const tileColumns = e.i32(layout.tileColumns);
@@ -228,6 +226,7 @@ function multiply(
       local.set(kernel, i32.add(kernel, channels * PANEL_BYTES));
       local.set(products, i32.add(products, layout.productBytes));
     });
+    transformProducts(e, stage, group, y, columns);
   });
 }
 

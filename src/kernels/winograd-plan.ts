@@ -110,7 +110,8 @@ export function layoutOf(plan: WinogradConvolution, method: Filtering) {
     square: take(n * n * 16),
     /** With a place of zeros at the end. */
     outputs: take((strip.rows * columns + 1) * PANEL_BYTES),
-    products: take(n * n * productBytes),
+    products: take(n * productBytes),
+    halves: take(n * m * productBytes),
     inputs: take(n * stripPitch),
     map: take(mapBytes(mappedImage(plan, method).map)),
     tiles: take(n * n * frequencyBytes),

@@ -3,7 +3,7 @@
  * applies a matrix to the columns of a square of vectors, then to its rows.
  */
 import { i32, local, v128 } from "wasmati";
-import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
+import type { Emitter, I32 } from "../wasm/emitter.ts";
 import { PANEL_BYTES } from "./block.ts";
 import { multiplyPairedColumns, multiplyPairedRows, type Transform } from "./winograd.ts";
 import type { Group } from "./winograd-bands.ts";
@@ -24,24 +24,35 @@ interface SquareTransform {
   readonly toColumn: number;
 }
 
+/** Vectors in memory: the first, and bytes from one to the next. */
+interface Vectors {
+  readonly at: I32;
+  readonly pitch: number;
+}
+
+/** Applies a transform to `count` vectors, and stores what it gives. */
+function transformVectors(e: Emitter, apply: Transform, count: number, from: Vectors, to: Vectors): void {
+  const vectors = Array.from({ length: count }, (_, i) => {
+    return e.v128(v128.load({ offset: i * from.pitch, align: 4 }, from.at));
+  });
+  for (const [i, vector] of apply(vectors).entries()) {
+    v128.store({ offset: i * to.pitch, align: 4 }, to.at, vector);
+  }
+}
+
 function transformSquare(e: Emitter, { layout, base }: Stage, transform: SquareTransform): void {
   const { before, after, apply, fromRow, fromColumn, toRow, toColumn } = transform;
   const square = e.i32(i32.add(base, layout.square));
   const column = e.i32(square);
   const from = e.i32(transform.from);
   const to = e.i32(transform.to);
-  const load = (address: I32, pitch: number) =>
-    Array.from({ length: before }, (_, i) => e.v128(v128.load({ offset: i * pitch, align: 4 }, address)));
-  const store = (address: I32, pitch: number, vectors: readonly V128[]) => {
-    for (const [i, vector] of vectors.entries()) v128.store({ offset: i * pitch, align: 4 }, address, vector);
-  };
   e.for(e.i32(), 0, before, 1, () => {
-    store(column, before * 16, apply(load(from, fromRow)));
+    transformVectors(e, apply, before, { at: from, pitch: fromRow }, { at: column, pitch: before * 16 });
     local.set(from, i32.add(from, fromColumn));
     local.set(column, i32.add(column, 16));
   });
   e.for(e.i32(), 0, after, 1, () => {
-    store(to, toColumn, apply(load(square, 16)));
+    transformVectors(e, apply, before, { at: square, pitch: 16 }, { at: to, pitch: toColumn });
     local.set(square, i32.add(square, before * 16));
     local.set(to, i32.add(to, toRow));
   });
@@ -105,7 +116,24 @@ export function transformInput(e: Emitter, stage: Stage, { rows }: Group, row: I
   });
 }
 
-/** A^T M A for each tile of a row, the group's `row`th: m rows of outputs at `outputs`. */
+/** M A for one row of the products of all of a group's tiles: (m, tiles, 8), the `y`th of n such. */
+export function transformProducts(e: Emitter, stage: Stage, { rows }: Group, y: I32, columns: number): void {
+  const { method, layout, base } = stage;
+  const { n, m } = method;
+  const pitch = layout.productBytes;
+  const apply = multiplyPairedColumns(e, method.output);
+  const from = { at: e.i32(), pitch };
+  const start = e.i32(i32.add(base, layout.products));
+  const end = e.i32(e.address(0, [start, 1], [rows, layout.tileColumns * PANEL_BYTES]));
+  const to = { at: e.i32(e.address(layout.halves, [base, 1], [y, m * pitch])), pitch };
+  const step = columns <= 4 ? PANEL_BYTES : 16;
+  e.for(from.at, start, end, step, () => {
+    transformVectors(e, apply, n, from, to);
+    local.set(to.at, i32.add(to.at, step));
+  });
+}
+
+/** A^T (M A) for each tile of a row, the group's `row`th: m rows of outputs at `outputs`. */
 export function transformOutput(
   e: Emitter,
   stage: Stage,
@@ -117,26 +145,20 @@ export function transformOutput(
   const { method, layout, base } = stage;
   const { n, m } = method;
   const apply = multiplyPairedColumns(e, method.output);
-  const from = e.i32(e.address(layout.products, [base, 1], [row, PANEL_BYTES]));
-  const to = e.i32(outputs);
-  const pitch = layout.productBytes;
+  const from = e.i32(e.address(layout.halves, [base, 1], [row, PANEL_BYTES]));
+  const output = e.i32(outputs);
   e.for(e.i32(), 0, layout.tileColumns, 1, () => {
-    const end = e.i32(i32.add(from, Math.ceil(columns / 4) * 16));
-    const vector = { from: e.i32(), to: e.i32(to) };
-    e.for(vector.from, from, end, 16, () => {
-      transformSquare(e, stage, {
-        ...vector,
-        before: n,
-        after: m,
-        apply,
-        fromRow: n * pitch,
-        fromColumn: pitch,
-        toRow: layout.strip.columns * PANEL_BYTES,
-        toColumn: PANEL_BYTES,
-      });
-      local.set(vector.to, i32.add(vector.to, 16));
+    const half = { at: e.i32(from), pitch: m * layout.productBytes };
+    e.for(e.i32(), 0, m, 1, () => {
+      for (let v = 0; v < columns; v += 4) {
+        const [at, to] = [half.at, output].map((address) => e.i32(i32.add(address, v * 4))) as [I32, I32];
+        e.scope(() =>
+          transformVectors(e, apply, n, { ...half, at }, { at: to, pitch: layout.strip.columns * PANEL_BYTES }),
+        );
+      }
+      local.set(half.at, i32.add(half.at, layout.productBytes));
+      local.set(output, i32.add(output, PANEL_BYTES));
     });
     local.set(from, i32.add(from, i32.mul(rows, PANEL_BYTES)));
-    local.set(to, i32.add(to, m * PANEL_BYTES));
   });
 }
