@@ -109,12 +109,16 @@ export function copyBatch(session: Session, tensors: BatchTensors, { x, y, weigh
   else view.fill(1);
 }
 
-/** Copies rows of so many elements, one after another. */
+/**
+ * Copies rows of so many elements, one after another. Rows in another order come from all over main memory: the first
+ * element of each is read before, because the processor waits for many reads at a time, but for one copy after another.
+ */
 function copyRows(target: Buffer, source: TypedArray, row: number, { start, count, order }: Batch): void {
   if (!order) {
     target.set(source.subarray(start * row, (start + count) * row));
     return;
   }
+  for (let i = 0; i < count; i++) target[i] = source[order[start + i]! * row]!;
   for (let i = 0; i < count; i++) {
     const index = order[start + i]!;
     target.set(source.subarray(index * row, (index + 1) * row), i * row);
