@@ -245,38 +245,53 @@ function packWeights(e: Emitter, { plan, base, live, count }: Chunk, from: I32):
   squeezeRows(e, live, { from, to: e.i32(i32.add(base, plan.weights)), rows: count, pitch: plan.pitch });
 }
 
-/** Lists the inputs of each row of a chunk that are not zero, four rows and four samples at a time. */
+/**
+ * Lists the inputs of each row of a chunk that are not zero, four rows and four samples at a time; all rows of the same
+ * samples one after another, because each sample is in another page of memory.
+ */
 function makeLists(e: Emitter, { plan, base, first, count }: Chunk, x: Operand): void {
   const { rows, rowBytes, distance, slotBytes } = plan;
   const table = e.i32(i32.add(base, plan.table));
-  const step = e.v128(v128.const("i32x4", [0, rowBytes, 2 * rowBytes, 3 * rowBytes]));
-  const row = e.i32();
-  e.for(row, 0, count, 4, () => {
-    const slot = e.i32(e.address(plan.lists, [base, 1], [row, slotBytes]));
-    const ends = [0, 1, 2, 3].map((lane) => e.i32(i32.add(slot, lane * slotBytes + HEADER_BYTES)));
-    const places = e.v128(step);
-    const from = e.i32(e.address(x.address, [first, 4], [row, 4]));
-    const n = e.i32();
-    e.for(n, 0, e.batch, 4, () => {
-      const left = e.i32(i32.sub(e.batch, n));
-      const isSample = e.i32(i32.const(15));
-      e.if(i32.lt_s(left, 4), () => local.set(isSample, i32.sub(i32.shl(1, left), 1)));
-      // Behind the last sample the first of the four is read again, and masked out.
-      const samples = [0, 1, 2, 3].map((i) => {
-        const isThere = i32.and(i32.shr_u(isSample, i), 1);
-        return e.v128(v128.load({ align: 4 }, i32.add(from, i32.mul(isThere, i * rows * 4))));
-      });
-      for (const [lane, values] of transpose(e, samples).entries()) {
-        const mask = e.i32(i32.and(nonzeroLanes(e, values), isSample));
-        append(e, { end: ends[lane]!, distance, table }, values, places, mask);
-      }
-      local.set(places, i32x4.add(places, i32x4.splat(4 * rowBytes)));
-      local.set(from, i32.add(from, 4 * rows * 4));
+  const lists = e.i32(i32.add(base, plan.lists));
+  const eachRow = (step: number, body: (slot: I32) => void) => {
+    const slot = e.i32(lists);
+    e.for(e.i32(), 0, count, step, () => {
+      body(slot);
+      local.set(slot, i32.add(slot, step * slotBytes));
     });
-    for (const [lane, end] of ends.entries()) {
-      i32.store({ offset: lane * slotBytes }, slot, end);
-      e.countEntries(e.i32(i32.add(slot, lane * slotBytes + HEADER_BYTES)), end, e.batch);
+  };
+  const lanes = [0, 1, 2, 3];
+  eachRow(4, (slot) => {
+    for (const lane of lanes) {
+      const offset = lane * slotBytes;
+      i32.store({ offset }, slot, e.i32(i32.add(slot, offset + HEADER_BYTES)));
     }
+  });
+  const places = e.v128(v128.const("i32x4", [0, rowBytes, 2 * rowBytes, 3 * rowBytes]));
+  const line = e.i32(e.address(x.address, [first, 4]));
+  const n = e.i32();
+  e.for(n, 0, e.batch, 4, () => {
+    const left = e.i32(i32.sub(e.batch, n));
+    const isSample = e.i32(i32.const(15));
+    e.if(i32.lt_s(left, 4), () => local.set(isSample, i32.sub(i32.shl(1, left), 1)));
+    // Behind the last sample the first of the four is read again, and masked out.
+    const steps = lanes.map((i) => e.i32(i32.mul(i32.and(i32.shr_u(isSample, i), 1), i * rows * 4)));
+    const from = e.i32(line);
+    eachRow(4, (slot) => {
+      const samples = steps.map((step) => e.v128(v128.load({ align: 4 }, i32.add(from, step))));
+      for (const [lane, values] of transpose(e, samples).entries()) {
+        const offset = lane * slotBytes;
+        const end = e.i32(i32.load({ offset }, slot));
+        append(e, { end, distance, table }, values, places, e.i32(i32.and(nonzeroLanes(e, values), isSample)));
+        i32.store({ offset }, slot, end);
+      }
+      local.set(from, i32.add(from, 16));
+    });
+    local.set(places, i32x4.add(places, i32x4.splat(4 * rowBytes)));
+    local.set(line, i32.add(line, 4 * rows * 4));
+  });
+  eachRow(1, (slot) => {
+    e.countEntries(e.i32(i32.add(slot, HEADER_BYTES)), e.i32(i32.load({}, slot)), e.batch);
   });
 }
 
