@@ -65,11 +65,20 @@ export function squeezeRows(
     const order = e.v128(v128.load({}, entry));
     const source = e.i32(i32.add(from, offset));
     const target = e.i32(i32.add(to, i32.load({ offset: PLACE }, entry)));
-    e.for(e.i32(), 0, rows, 1, () => {
-      v128.store({ align: 4 }, target, e.swizzle(v128.load({ align: 4 }, source), order));
-      local.set(source, i32.add(source, columns.columns * 4));
-      local.set(target, i32.add(target, pitch));
-    });
+    const squeeze = (count: number) => {
+      for (let row = 0; row < count; row++) {
+        const vector = v128.load({ offset: row * columns.columns * 4, align: 4 }, source);
+        v128.store({ offset: row * pitch, align: 4 }, target, e.v128(e.swizzle(vector, order)));
+      }
+      local.set(source, i32.add(source, count * columns.columns * 4));
+      local.set(target, i32.add(target, count * pitch));
+    };
+    if (typeof rows === "number") for (let row = 0; row < rows; row++) squeeze(1);
+    else {
+      const whole = e.i32(i32.and(rows, -4));
+      e.for(e.i32(), 0, whole, 4, () => squeeze(4));
+      e.for(e.i32(), whole, rows, 1, () => squeeze(1));
+    }
   });
 }
 
