@@ -20,7 +20,7 @@ import {
   takeSums,
 } from "./block.ts";
 import { windowSize } from "./window.ts";
-import { mapPitch, type WindowMap } from "./window-map.ts";
+import { mapPitch, markBytes, type WindowMap } from "./window-map.ts";
 import { winnerAt } from "./winners.ts";
 
 /** A sample in scratch memory with its border of zeros. */
@@ -144,6 +144,7 @@ function emitPositions(e: Emitter, plan: ConvolutionPlan, columns: number, point
   const position = e.i32();
   const marks = pointers.map && { line: e.i32(pointers.map), mark: e.i32() };
   const pitchOfMap = mapPitch(windowMap(plan));
+  const markStep = strides[1] * markBytes(image);
   const block = (count: number, offsets: number[]) => {
     const sums = takeSums(e, count, columns);
     clearSums(sums);
@@ -151,7 +152,7 @@ function emitPositions(e: Emitter, plan: ConvolutionPlan, columns: number, point
     if (!marks) multiply();
     else {
       const places = offsets.map(
-        (_, r) => (pool ? (r >> 1) * strides[0] * pitchOfMap : 0) + (pool ? r & 1 : r) * strides[1],
+        (_, r) => (pool ? (r >> 1) * strides[0] * pitchOfMap : 0) + (pool ? r & 1 : r) * markStep,
       );
       const any = e.i32(i32.load8_u({ offset: places[0]! }, marks.mark));
       for (const place of places.slice(1)) local.set(any, i32.or(any, i32.load8_u({ offset: place }, marks.mark)));
@@ -175,7 +176,7 @@ function emitPositions(e: Emitter, plan: ConvolutionPlan, columns: number, point
   };
   const advance = (windows: number) => {
     local.set(position, i32.add(position, windows * stepX));
-    if (marks) local.set(marks.mark, i32.add(marks.mark, windows * strides[1]));
+    if (marks) local.set(marks.mark, i32.add(marks.mark, windows * markStep));
   };
   e.for(e.i32(), 0, rows, 1, () => {
     local.set(position, line);
