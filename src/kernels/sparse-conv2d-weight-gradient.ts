@@ -3,10 +3,10 @@
  * gradients zero and pooling three in four, and the products with them are left out. Exact.
  *
  * Threads take segments of the batch, always the same, each of which has sums of its own; `addSegments` adds these up, in
- * order. For each sample and channel the gradients that are not zero become a list of (place in the padded image,
- * value). The inputs of a row of the kernel are contiguous in the image, so the list runs over as many vectors of sums as
- * registers hold: a part of a row of the kernel, or several rows. What the lists are made of is added up for the bias on
- * the way.
+ * order. For each sample and channel the gradients that are not zero become a list of (place in the padded image, value);
+ * where few positions would make short lists, those of several samples become one. The inputs of a row of the kernel are
+ * contiguous in the image, so the list runs over as many vectors of sums as registers hold: a part of a row of the kernel,
+ * or several rows. What the lists are made of is added up for the bias on the way.
  */
 import { f32x4, i32, i32x4, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
@@ -17,11 +17,15 @@ import { clearMemory, copyInside, type PaddedImage, paddedBytes } from "./convol
 import { elementsOf, type Op, type Operand, type TensorType, type Value } from "./op.ts";
 import { transpose } from "./packing.ts";
 import { addEntries, append, listBytes, MOST_SUMS, nonzeroLanes, TABLE_BYTES, writeTable } from "./sparse-list.ts";
-import { convolutionOutput } from "./window.ts";
+import { convolutionOutput, type Padding } from "./window.ts";
 import { unpooled } from "./winners.ts";
 
 /** Channels whose lists are made together: the lanes of a vector. */
 const LANES = 4;
+
+/** Lists of fewer positions are joined with those of the next samples, as long as their images lie in the first-level cache. */
+const SHORT_LIST = 32;
+const JOINED_BYTES = 44 * 1024;
 
 /** With as many the last keeps no other thread waiting for long. */
 const UNITS_PER_THREAD = 2;
@@ -69,18 +73,18 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
 
   scratchBytes(attributes, [x, dy]) {
     const plan = planOf(attributes, x!, dy!);
-    return plan.imageBytes + TABLE_BYTES + LANES * plan.listBytes;
+    return plan.samplesAtOnce * plan.imageBytes + TABLE_BYTES + LANES * plan.listBytes;
   },
 
   emit(e, attributes, [x, dy, winners], [sums]) {
     const plan = planOf(attributes, x!, dy!);
-    const { image, channels, segments } = plan;
+    const { channels, segments } = plan;
     const padded = e.scratch();
-    const table = e.i32(i32.add(padded, plan.imageBytes));
+    const table = e.i32(i32.add(padded, plan.samplesAtOnce * plan.imageBytes));
     writeTable(e, table);
     const lists = e.i32(i32.add(table, TABLE_BYTES));
     const isPadded = attributes.padding.some((side) => side > 0);
-    if (isPadded) clearMemory(padded, paddedBytes(image));
+    if (isPadded) clearMemory(padded, plan.samplesAtOnce * plan.imageBytes);
     const sampleBytes = elementsOf(x!.shape) * 4;
     const bound = (segment: I32) => e.i32(i32.div_u(i32.mul(segment, e.batch), segments));
     // Where there are few segments for the threads, they share the channels of one.
@@ -110,27 +114,33 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
       });
       const n = e.i32();
       const end = bound(e.i32(i32.add(segment, 1)));
-      e.for(n, bound(segment), end, 1, () => {
+      e.for(n, bound(segment), end, plan.samplesAtOnce, () => {
+        const samples = e.i32(i32.sub(end, n));
+        e.atMost(samples, plan.samplesAtOnce);
         const source = e.i32(e.address(x!.address, [n, sampleBytes]));
-        if (isPadded) {
-          const [top, , left] = attributes.padding;
-          const inside = { top, left, rows: x!.shape[0]!, rowBytes: sampleBytes / x!.shape[0]! };
-          copyInside(e, image, inside, source, padded);
-          local.set(source, padded);
-        }
+        if (isPadded) padSamples(e, plan, attributes.padding, { source, samples, sampleBytes, target: padded });
+        const images = isPadded ? padded : source;
+        const apart = isPadded ? plan.imageBytes : sampleBytes;
         local.set(row, rows);
         local.set(total, totals);
         e.for(channel, from, to, LANES, () => {
+          // Where one sample's gradients end, the next one's begin.
           const position = e.i32(e.address(0, [n, elementsOf(dy!.shape) * 4], [channel, 4]));
-          const { ends, sum } = buildLists(e, plan, { dy: dy!, winners }, position, { lists, table });
-          v128.store({}, total, f32x4.add(v128.load({}, total), sum));
+          const ends = Array.from({ length: LANES }, (_, lane) => e.i32(i32.add(lists, lane * plan.listBytes)));
+          const first = e.i32(0);
+          e.for(e.i32(), 0, samples, 1, () => {
+            const sum = buildLists(e, plan, { dy: dy!, winners }, { position, first, ends, table });
+            v128.store({}, total, f32x4.add(v128.load({}, total), sum));
+            local.set(first, i32.add(first, apart));
+          });
           local.set(total, i32.add(total, LANES * 4));
           ends.forEach((end, lane) => {
             const list = e.i32(i32.add(lists, lane * plan.listBytes));
             const isOwn = i32.lt_s(i32.add(channel, lane), to);
             e.if(isOwn, () => {
-              e.countEntries(list, end, plan.rows * plan.columns * (winners ? 4 : 1));
-              addList(e, plan, { list, end, image: source }, row);
+              const elements = plan.rows * plan.columns * (winners ? 4 : 1);
+              e.countEntries(list, end, e.i32(i32.mul(samples, elements)));
+              addList(e, plan, { list, end, image: images }, row);
             });
           });
         });
@@ -153,6 +163,8 @@ interface Plan {
   readonly columns: number;
   readonly channels: number;
   readonly imageBytes: number;
+  /** Samples whose lists are joined. */
+  readonly samplesAtOnce: number;
   /** Bytes from a list's offsets to its values, and from list to list. */
   readonly distance: number;
   readonly listBytes: number;
@@ -170,7 +182,10 @@ function planOf({ strides, padding, kernelSize }: Conv2dWeightGradientAttributes
   const [top, bottom, left, right] = padding;
   const image = { height: height + top + bottom, width: width + left + right, channels: inputs };
   const sums = sumsOf([...kernelSize, inputs, channels]);
-  const distance = listBytes(rows * columns);
+  const imageBytes = paddedBytes(image) + 64;
+  const joined = Math.min(SHORT_LIST / (rows * columns), JOINED_BYTES / imageBytes);
+  const samplesAtOnce = Math.max(1, Math.floor(joined));
+  const distance = listBytes(samplesAtOnce * rows * columns);
   return {
     image,
     strides,
@@ -178,7 +193,8 @@ function planOf({ strides, padding, kernelSize }: Conv2dWeightGradientAttributes
     rows,
     columns,
     channels,
-    imageBytes: paddedBytes(image) + 64,
+    imageBytes,
+    samplesAtOnce,
     distance,
     listBytes: 2 * distance,
     runBytes: sums.runFloats * 4,
@@ -189,27 +205,44 @@ function planOf({ strides, padding, kernelSize }: Conv2dWeightGradientAttributes
   };
 }
 
+/** Copies some samples into the images at `target`, whose borders are zero already. */
+function padSamples(
+  e: Emitter,
+  { image, imageBytes }: Plan,
+  [top, bottom, left]: Padding,
+  samples: { source: I32; samples: I32; sampleBytes: number; target: I32 },
+): void {
+  const rows = image.height - top - bottom;
+  const inside = { top, left, rows, rowBytes: samples.sampleBytes / rows };
+  const source = e.i32(samples.source);
+  const target = e.i32(samples.target);
+  e.for(e.i32(), 0, samples.samples, 1, () => {
+    copyInside(e, image, inside, source, target);
+    local.set(source, i32.add(source, samples.sampleBytes));
+    local.set(target, i32.add(target, imageBytes));
+  });
+}
+
 /**
- * Lists the gradients of four channels that are not zero. `position` is the byte offset of the first channel's first;
- * returns the lists' ends, and the sum of each channel.
+ * Lists those of one sample's gradients of four channels that are not zero, behind what `ends` are the ends of. `position`
+ * is the byte offset of the first channel's first gradient, `first` that of the sample's image from the first of all;
+ * returns the sum of each channel.
  */
 function buildLists(
   e: Emitter,
   plan: Plan,
   { dy, winners }: { dy: Operand; winners: Operand | undefined },
-  position: I32,
-  { lists, table }: Record<"lists" | "table", I32>,
-): { ends: I32[]; sum: V128 } {
+  { position, first, ends, table }: Record<"position" | "first" | "table", I32> & { readonly ends: readonly I32[] },
+): V128 {
   const size = winners ? 2 : 1;
   const stepX = plan.strides[1] * plan.image.channels * 4;
   const stepY = plan.strides[0] * plan.image.width * plan.image.channels * 4;
-  const ends = Array.from({ length: LANES }, (_, lane) => e.i32(i32.add(lists, lane * plan.listBytes)));
   const sum = e.v128(f32x4.splat(0));
   const steps = e.v128(i32x4.mul(v128.const("i32x4", [0, 1, 2, 3]), i32x4.splat(size * stepX)));
   /** For each position of a window the bytes from its first. */
   const ofWinners = e.v128(v128.const("i32x4", [0, stepX, stepY, stepY + stepX]));
   const place = e.i32();
-  const line = e.i32(0);
+  const line = e.i32(first);
   /** Lists so many positions: four channels of four positions become four positions of each channel. */
   const listPositions = (count: number) => {
     const load = (tensor: Operand) =>
@@ -235,7 +268,7 @@ function buildLists(
     if (plan.columns % 4) listPositions(plan.columns % 4);
     local.set(line, i32.add(line, size * stepY));
   });
-  return { ends, sum };
+  return sum;
 }
 
 /** Adds one channel's list to its sums. Leaves `row` at the next channel's sums. */
