@@ -201,6 +201,14 @@ test("convolution, bias, ReLU and pooling become one op", () => {
   expect(names("forward")).toEqual(["decodeInput", "conv2d", "conv2d", "reshape", "matmul", "matmul", "softmax"]);
   // Evaluating computes no gradients and updates nothing.
   expect(names("evaluateStep").filter((name) => /gradient|update/i.test(name))).toEqual([]);
+  // Nor do poolings tell their winners there.
+  const outputs = (program: Program) =>
+    buildPrograms(network)
+      .get(program)!
+      .filter(({ op }) => op.name === "conv2d")
+      .map(({ outputs }) => outputs.length);
+  for (const program of ["forward", "evaluateStep"] as const) expect(outputs(program)).toEqual([1, 1]);
+  expect(outputs("trainStep")).toEqual([2, 2]);
   // Two of the eight weights are updated behind their gradients.
   expect(names("trainStep").filter((name) => name === "sgdUpdate")).toHaveLength(6);
   const gradients = buildPrograms(network)

@@ -12,7 +12,7 @@ import { addPenalty, addPenaltyGradient, penaltySums } from "../kernels/weight-p
 import { COUNTERS, type HostFeatures, type Scratch } from "../wasm/emitter.ts";
 import { differentiate } from "./differentiate.ts";
 import { emitModule, kernelsOf, memoryBytesOf } from "./emit.ts";
-import { findSparseInputs, fuse, fuseReluGradients, fuseUpdates, pairDenseGradients } from "./fuse.ts";
+import { findSparseInputs, fuse, fuseReluGradients, fuseUpdates, leaveOutWinners, pairDenseGradients } from "./fuse.ts";
 import { Graph } from "./graph.ts";
 import type { LoweredLoss, Network, Program, Training } from "./network.ts";
 import { planMemory } from "./plan.ts";
@@ -153,7 +153,7 @@ function graphOf({ input, inputBytes, inputDivisor }: Network): Graph {
 function buildForward(network: Network): readonly Node[] {
   const graph = graphOf(network);
   const result = network.forward(graph, network.input);
-  const fused = findSparseInputs(fuse(graph.nodes, new Set([result])));
+  const fused = leaveOutWinners(findSparseInputs(fuse(graph.nodes, new Set([result]))));
   return fused.map((node) => withOutput(node, result, network.output));
 }
 
@@ -176,7 +176,7 @@ function buildStep(network: Network, training: Training, update: boolean): reado
   const kept = new Set([output, loss.differentiated, loss.gradient]);
   graph.nodes.splice(0, graph.nodes.length, ...findSparseInputs(fuse(graph.nodes, kept)));
   if (update) appendUpdate(graph, network, training, loss);
-  return pairDenseGradients(fuseUpdates(fuseReluGradients(withoutUnused(graph.nodes))));
+  return pairDenseGradients(fuseUpdates(fuseReluGradients(leaveOutWinners(withoutUnused(graph.nodes)))));
 }
 
 /** The loss and its gradient with the samples' weights in them, where there are some. */

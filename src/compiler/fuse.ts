@@ -54,6 +54,17 @@ function merge(before: Node, after: Node): Node | undefined {
   return undefined;
 }
 
+/** Leaves out the winners of fused poolings that nobody asks for: only gradients do. */
+export function leaveOutWinners(nodes: readonly Node[]): Node[] {
+  const uses = countUses(nodes);
+  return nodes.map((node) => {
+    const { op, outputs } = node;
+    const [y, winners] = outputs;
+    const isAsked = op !== (conv2d as Op<unknown>) || !winners || uses.has(winners);
+    return isAsked ? node : { ...node, outputs: [y!] };
+  });
+}
+
 /** Tells convolutions whose inputs come from a ReLU. */
 export function findSparseInputs(nodes: readonly Node[]): Node[] {
   const sparse = new Set<Tensor>();

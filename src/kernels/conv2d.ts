@@ -54,7 +54,7 @@ export const isDilated = ({ dilation = NEIGHBOURS }: Conv2dAttributes) => dilati
 
 /**
  * x (height, width, in), kernel (kernelHeight, kernelWidth, in, out), optionally bias (out)
- * → (height', width', out); where pooling also the winners of its windows (`winners.ts`), int32, of the same shape.
+ * → (height', width', out); where pooling also, or not, the winners of its windows (`winners.ts`), int32, of the same shape.
  */
 export const conv2d: Op<Conv2dAttributes> = {
   name: "conv2d",
@@ -100,7 +100,7 @@ export const conv2d: Op<Conv2dAttributes> = {
       else {
         const window = [0, 1, 2, 3].map((r) => convolved(n, 2 * row + (r >> 1), 2 * column + (r & 1), out));
         y!.data[i] = activate(Math.max(...window));
-        winners!.data[i] = winnerAt(window.indexOf(Math.max(...window)));
+        if (winners) winners.data[i] = winnerAt(window.indexOf(Math.max(...window)));
       }
     }
   },

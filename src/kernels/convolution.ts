@@ -232,8 +232,8 @@ function emitBlock(e: Emitter, plan: ConvolutionPlan, sums: Sums, rowOffsets: nu
 }
 
 /**
- * Stores the maximum of the four rows and which it was, the first where several are equal, as TensorFlow does: that of the
- * upper two, of the lower two, and of both.
+ * Stores the maximum of the four rows and, where asked, which it was, the first where several are equal, as TensorFlow
+ * does: that of the upper two, of the lower two, and of both.
  */
 export function storeMaximum(
   e: Emitter,
@@ -243,25 +243,27 @@ export function storeMaximum(
   won: I32 | undefined,
   columns: number,
 ): void {
-  const maxima: V128[] = [];
-  const winners: V128[] = [];
   /** The maximum of two, and where it is the second. */
   const greaterOf = (first: V128, second: V128) => ({
     maximum: e.v128(f32x4.pmax(first, second)),
     isSecond: e.v128(f32x4.gt(second, first)),
   });
-  const [right, down] = [1, 2].map((place) => winnerAt(place) - winnerAt(0)) as [number, number];
-  sums[0]!.forEach((_, v) => {
-    const upper = greaterOf(sums[0]![v]!, sums[1]![v]!);
+  const chosen = sums[0]!.map((first, v) => {
+    const upper = greaterOf(first, sums[1]![v]!);
     const lower = greaterOf(sums[2]![v]!, sums[3]![v]!);
     const { maximum, isSecond } = greaterOf(upper.maximum, lower.maximum);
-    maxima.push(maximum);
-    const isRight = e.v128(v128.bitselect(lower.isSecond, upper.isSecond, isSecond));
-    const winner = e.v128(v128.and(isRight, i32x4.splat(right)));
-    local.set(winner, v128.or(winner, v128.and(isSecond, i32x4.splat(down))));
-    winners.push(e.v128(v128.or(winner, i32x4.splat(winnerAt(0)))));
+    return { maximum, isDown: isSecond, upper: upper.isSecond, lower: lower.isSecond };
   });
+  const maxima = chosen.map(({ maximum }) => maximum);
   finishSums([maxima], undefined, relu);
   storeSums(e, [maxima], out, [0], columns);
-  if (won) storeSums(e, [winners], won, [0], columns);
+  if (!won) return;
+  const [right, down] = [1, 2].map((place) => winnerAt(place) - winnerAt(0)) as [number, number];
+  const winners = chosen.map(({ isDown, upper, lower }) => {
+    const isRight = e.v128(v128.bitselect(lower, upper, isDown));
+    const winner = e.v128(v128.and(isRight, i32x4.splat(right)));
+    local.set(winner, v128.or(winner, v128.and(isDown, i32x4.splat(down))));
+    return e.v128(v128.or(winner, i32x4.splat(winnerAt(0))));
+  });
+  storeSums(e, [winners], won, [0], columns);
 }
