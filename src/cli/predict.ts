@@ -1,4 +1,5 @@
 /** `lenet predict MODEL IMAGE…`: the digit in each picture. */
+import { setFlagsFromString } from "node:v8";
 import { UserError } from "../errors.ts";
 import { decodeImage } from "../image/decode.ts";
 import { prepareDigit } from "../image/digit.ts";
@@ -13,7 +14,12 @@ import { drawPrediction } from "./show.ts";
 import { hasColour } from "./terminal.ts";
 
 const FIELD = 28 * 28;
+
+/** So few pictures take less time than starting threads does. */
 const FEW_IMAGES = 32;
+
+/** V8's flags against optimizing JavaScript, and kernels before they have run the most that can be said. */
+const UNOPTIMIZED = ["--no-opt", "--wasm-tiering-budget=2147483647"];
 
 /** All pictures as one uint8 batch, (n, 28, 28, 1). */
 async function readDigits(paths: readonly string[]): Promise<NDArray<"uint8">> {
@@ -54,9 +60,10 @@ export async function predict(modelPath: string, imagePaths: string[], options: 
     throw new UserError("--show: draws for people, --json writes for programs; leave one of the two options out.");
   }
   const [digits, model] = await Promise.all([readDigits(imagePaths), loadClassifier(modelPath)]);
-  // A few pictures take less time than starting threads.
-  const threads = imagePaths.length <= FEW_IMAGES ? { threads: 1 } : {};
-  const output = await model.predict(scaleImages(digits), threads);
+  const isFew = imagePaths.length <= FEW_IMAGES;
+  // From here on nothing runs often, and Node waits for V8 to optimize even what will not run again.
+  if (isFew) for (const flag of UNOPTIMIZED) setFlagsFromString(flag);
+  const output = await model.predict(scaleImages(digits), isFew ? { threads: 1 } : {});
   for (const [index, file] of imagePaths.entries()) {
     const values = [...output.data.subarray(index * CLASSES, (index + 1) * CLASSES)];
     const probabilities = givesLogits(model) ? softmax(values) : values;
