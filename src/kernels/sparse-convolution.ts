@@ -8,13 +8,17 @@
  * kernelHeight, kernelWidth, source channel, channel of the panel), so that an entry's place is the same for all pixels but
  * for a constant; for the gradient the kernel is turned.
  */
-import { i32, i32x4, local, v128 } from "wasmati";
-import type { Emitter, I32 } from "../wasm/emitter.ts";
+import { br_if, i32, i32x4, local, loop, v128 } from "wasmati";
+import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
 import { clearMemory } from "./convolution.ts";
 import type { Operand } from "./op.ts";
 import { packPanel, packTransposedPanel } from "./packing.ts";
 import { addEntries, append, listBytes, MOST_SUMS, nonzeroLanes, TABLE_BYTES, writeTable } from "./sparse-list.ts";
 import { winnerAt } from "./winners.ts";
+
+/** The bits of a winner that tell its position, and what none has. */
+const WINNER_BITS = 12;
+const NOBODY = 15;
 
 type Image = readonly [height: number, width: number, channels: number];
 
@@ -34,7 +38,7 @@ export interface SparseConvolution {
 }
 
 /** Sizes in bytes, and where in scratch memory lies what. */
-export function sparseLayout({ source, target, kernel }: SparseConvolution) {
+export function sparseLayout({ source, target, kernel, pooled }: SparseConvolution) {
   const vectors = Math.ceil(target[2] / 4);
   const panelVectors = Math.ceil(vectors / Math.ceil(vectors / MOST_SUMS));
   const panels = Math.ceil(vectors / panelVectors);
@@ -42,6 +46,7 @@ export function sparseLayout({ source, target, kernel }: SparseConvolution) {
   const positionBytes = source[2] * rowBytes;
   const kernelRowBytes = kernel[1] * positionBytes;
   const distance = listBytes(source[0] * source[1] * source[2]);
+  const windowBytes = 2 * listBytes(source[2]);
   let end = 0;
   const take = (bytes: number) => {
     const offset = end;
@@ -62,10 +67,13 @@ export function sparseLayout({ source, target, kernel }: SparseConvolution) {
     startsPitch: (source[1] + 1) * 4,
     /** Bytes from an entry's offset to its value. */
     distance,
+    /** Bytes of a window's entries. */
+    windowBytes,
     table: take(TABLE_BYTES),
     spans: take(target[1] * 8),
     starts: take(source[0] * (source[1] + 1) * 4),
     list: take(2 * distance),
+    windows: take(pooled ? Math.floor(source[1] / 2) * windowBytes : 0),
     // Packing may write three rows too many.
     weights: take(panels * kernel[0] * kernelRowBytes + 4 * rowBytes),
     bytes: end,
@@ -174,67 +182,130 @@ function buildList(
   const size = plan.pooled ? 2 : 1;
   const columns = Math.floor(width / size);
   const placeStep = (plan.isGradient ? plan.strides[1] : 1) * layout.positionBytes;
-  const end = e.i32(i32.add(base, layout.list));
   const table = e.i32(i32.add(base, layout.table));
+  const list: List = { end: e.i32(i32.add(base, layout.list)), distance: layout.distance, table };
+  const { end } = list;
   const start = e.i32(i32.add(base, layout.starts));
-  const winner = e.i32();
-  const [right, down] = [1, 2].map((position) => winnerAt(position) - winnerAt(0)) as [number, number];
-  const line = e.i32(position);
-  const source = e.i32();
+  const source = e.i32(position);
+  const window = e.i32();
   const place = e.i32();
   const mark = () => {
     i32.store({}, start, end);
     local.set(start, i32.add(start, 4));
   };
+  const eachWindow = (body: () => void) => {
+    local.set(window, i32.add(base, layout.windows));
+    e.for(e.i32(), 0, columns, 1, () => {
+      body();
+      local.set(window, i32.add(window, layout.windowBytes));
+    });
+  };
   e.for(e.i32(), 0, Math.floor(height / size), 1, () => {
-    // Behind pooling the upper row of the windows, then the lower; in each window the left position, then the right.
-    e.for(winner, winnerAt(0), winnerAt(0) + size * down, down, () => {
-      local.set(source, line);
-      local.set(place, i32.const(0));
-      e.for(e.i32(), 0, columns, 1, () => {
-        for (let x = 0; x < size; x++) {
-          mark();
-          const wanted = e.i32(i32.add(winner, x * right));
-          e.scope(() => appendPosition(e, plan, layout, tensors, { source, wanted, place, end, table }));
-          local.set(place, i32.add(place, placeStep));
-        }
+    if (plan.pooled) {
+      eachWindow(() => {
+        e.scope(() => listWindow(e, plan, layout, tensors, { source, window, table }));
         local.set(source, i32.add(source, channels * 4));
       });
+    }
+    // Behind pooling the upper row of the windows, then the lower; in each window the left position, then the right.
+    for (let y = 0; y < size; y++) {
+      local.set(place, i32.const(0));
+      eachWindow(() => {
+        for (let x = 0; x < size; x++) {
+          mark();
+          e.scope(() => {
+            if (plan.pooled) appendWinners(e, layout, { window, position: 2 * y + x, place, list });
+            else appendPosition(e, plan, layout, tensors.source, { source, place, list });
+          });
+          local.set(place, i32.add(place, placeStep));
+        }
+        if (!plan.pooled) local.set(source, i32.add(source, channels * 4));
+      });
       for (let rest = size * columns; rest <= width; rest++) mark();
-    });
-    local.set(line, i32.add(line, columns * channels * 4));
+    }
   });
   e.countEntries(e.i32(i32.add(base, layout.list)), end, height * width * channels);
   // A last row that belongs to no window.
   if (height % size) e.for(e.i32(), 0, width + 1, 1, mark);
 }
 
-/** Appends the entries of one position: of the channels at `from`, behind pooling, those that the position won. */
-function appendPosition(
+type List = Parameters<typeof append>[1];
+
+/** The channels at `from`, four at a time: their values, the places of their weights, and which of them are not zero. */
+function eachFour(
   e: Emitter,
   plan: SparseConvolution,
-  { rowBytes, distance }: Layout,
-  { source, winners }: { source: Operand; winners?: Operand | undefined },
-  { source: first, wanted, place, end, table }: Record<"source" | "wanted" | "place" | "end" | "table", I32>,
+  { rowBytes }: Layout,
+  source: Operand,
+  { from: first, place }: { from: I32; place?: I32 },
+  body: (values: V128, places: V128, mask: I32, from: I32) => void,
 ): void {
   const channels = plan.source[2];
   const from = e.i32(first);
-  const rows = e.v128(v128.const("i32x4", [0, rowBytes, 2 * rowBytes, 3 * rowBytes]));
-  const places = e.v128(i32x4.add(i32x4.splat(place), rows));
-  const appendLanes = (lanes: number) => {
+  const places = e.v128(v128.const("i32x4", [0, rowBytes, 2 * rowBytes, 3 * rowBytes]));
+  if (place) local.set(places, i32x4.add(places, i32x4.splat(place)));
+  const run = (lanes: number) => {
     const values = e.v128(v128.load({ offset: source.address, align: 4 }, from));
-    const mask = nonzeroLanes(e, values, lanes);
-    if (winners) {
-      const winner = e.v128(v128.load({ offset: winners.address, align: 4 }, from));
-      local.set(mask, i32.and(mask, i32x4.bitmask(i32x4.eq(winner, i32x4.splat(wanted)))));
-    }
-    append(e, { end, distance, table }, values, places, mask);
+    body(values, places, nonzeroLanes(e, values, lanes), from);
     local.set(from, i32.add(from, lanes * 4));
     local.set(places, i32x4.add(places, i32x4.splat(4 * rowBytes)));
   };
   const rest = channels % 4;
-  e.for(e.i32(), 0, (channels - rest) / 4, 1, () => appendLanes(4));
-  if (rest) e.scope(() => appendLanes(rest));
+  e.for(e.i32(), 0, (channels - rest) / 4, 1, () => run(4));
+  if (rest) e.scope(() => run(rest));
+}
+
+/** Appends the entries of one position. */
+function appendPosition(
+  e: Emitter,
+  plan: SparseConvolution,
+  layout: Layout,
+  tensor: Operand,
+  { source, place, list }: { source: I32; place: I32; list: List },
+): void {
+  eachFour(e, plan, layout, tensor, { from: source, place }, (values, places, mask) => {
+    append(e, list, values, places, mask);
+  });
+}
+
+/**
+ * Lists the entries of one window: in the last four bits of the places, which are zero, are those of the winners. Behind
+ * them is a vector of places that nobody won.
+ */
+function listWindow(
+  e: Emitter,
+  plan: SparseConvolution,
+  layout: Layout,
+  { source: tensor, winners }: { source: Operand; winners?: Operand | undefined },
+  { source, window, table }: Record<"source" | "window" | "table", I32>,
+): void {
+  const list = { end: e.i32(window), distance: layout.windowBytes / 2, table };
+  eachFour(e, plan, layout, tensor, { from: source }, (values, places, mask, from) => {
+    const winner = v128.and(v128.load({ offset: winners!.address, align: 4 }, from), i32x4.splat(WINNER_BITS));
+    append(e, list, values, e.v128(v128.or(places, winner)), mask);
+  });
+  v128.store({ align: 4 }, list.end, i32x4.splat(NOBODY));
+}
+
+/** Appends the entries of a window that one of its positions won. */
+function appendWinners(
+  e: Emitter,
+  layout: Layout,
+  { window, position, place, list }: { window: I32; position: number; place: I32; list: List },
+): void {
+  const from = e.i32(window);
+  const wanted = winnerAt(position) & WINNER_BITS;
+  const moved = e.v128(i32x4.splat(i32.sub(place, wanted)));
+  loop(null, (again) => {
+    const places = e.v128(v128.load({ align: 4 }, from));
+    const winner = e.v128(v128.and(places, i32x4.splat(NOBODY)));
+    const values = e.v128(v128.load({ offset: layout.windowBytes / 2, align: 4 }, from));
+    const mask = e.i32(i32x4.bitmask(i32x4.eq(winner, i32x4.splat(wanted))));
+    append(e, list, values, e.v128(i32x4.add(places, moved)), mask);
+    local.set(from, i32.add(from, 16));
+    i32.ne(i32x4.extract_lane(3, winner), NOBODY);
+    br_if(again);
+  });
 }
 
 /** Adds to one panel of channels of each pixel what the list sends to it. */
