@@ -4,8 +4,8 @@
  *
  * Work goes by groups of bands, which are rows of tiles and may belong to neighbouring samples, and within a group by
  * panels of eight output channels; threads take whole groups or, where there are few, single panels of them, so that one
- * image keeps several of them busy. All that a group needs, its transformed tiles, the transformed kernel and one panel's
- * products, lies in scratch memory and in cache. A band is turned back into a strip of outputs, which holds whole pooling
+ * image keeps several of them busy. All that a group needs, its transformed tiles, the transformed kernel and what one
+ * panel's products give, lies in scratch memory and in cache. A band is turned back into a strip of outputs, which holds whole pooling
  * windows, and from which bias, ReLU and 2x2 pooling go out.
  *
  * Its rounding must decide nothing: `winograd-repairs.ts`.
@@ -173,8 +173,8 @@ function loadInputs(e: Emitter, { plan, method, layout, base, x }: Stage, sample
 }
 
 /**
- * The n * n products of matrices of one panel, each row of them at once transformed along the rows of tiles. A tile's last product along an axis serves its last
- * output alone, so it is left out where that lies beyond the image.
+ * The n * n products of matrices of one panel; each row of them is at once transformed along the rows of tiles. A tile's
+ * last product along an axis serves its last output alone, so it is left out where that lies beyond the image.
  */
 function multiply(e: Emitter, stage: Stage, group: Group, { panel, columns }: { panel: I32; columns: number }): void {
   const { plan, method, layout, base } = stage;

@@ -16,7 +16,7 @@ import type { Value } from "./op.ts";
 import { sparseConv2dInputGradient } from "./sparse-conv2d-input-gradient.ts";
 import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
 import { convolutionOutput, type Padding, windowSize } from "./window.ts";
-import { winnerAt } from "./winners.ts";
+import { placeOf, winnerAt } from "./winners.ts";
 
 /** Convolutions whose output has at least one position (two by two where pooled), padded by less than the kernel. */
 const geometriesWith = (dilations: fc.Arbitrary<[number, number]>) =>
@@ -83,6 +83,25 @@ test("conv2dWeightGradient matches its reference", () => {
     }),
     { numRuns: 50 },
   );
+});
+
+test("a NaN that is the first of a pooling window stays; others leave it the maximum of the rest", () => {
+  const x = (position: number) => [1, 2, 4, 3].map((value, i) => (i === position ? Number.NaN : value));
+  const pooled = (position: number) => {
+    const inputs = [
+      { shape: [2, 2, 1], batched: true, data: x(position) },
+      { shape: [1, 1, 1, 1], batched: false, data: [1] },
+    ];
+    const attributes = { strides: [1, 1] as const, padding: [0, 0, 0, 0] as const, pool: true };
+    const [y, winners] = runKernel({ op: conv2d, attributes, inputs, batch: 1 }).outputs;
+    return [y![0], placeOf(winners![0]!)];
+  };
+  expect([0, 1, 2, 3].map(pooled)).toEqual([
+    [Number.NaN, 0],
+    [4, 2],
+    [3, 3],
+    [4, 2],
+  ]);
 });
 
 /** Gradients most of which are zero; behind 2x2 pooling also which of each window's four positions they belong to. */

@@ -54,7 +54,7 @@ export const isDilated = ({ dilation = NEIGHBOURS }: Conv2dAttributes) => dilati
 
 /**
  * x (height, width, in), kernel (kernelHeight, kernelWidth, in, out), optionally bias (out)
- * → (height', width', out); where pooling also, or not, the winners of its windows (`winners.ts`), int32, of the same shape.
+ * → (height', width', out); where pooling, and a gradient asks for them, also the winners of its windows (`winners.ts`), int32, of the same shape.
  */
 export const conv2d: Op<Conv2dAttributes> = {
   name: "conv2d",

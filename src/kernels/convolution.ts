@@ -20,7 +20,7 @@ import {
   takeSums,
 } from "./block.ts";
 import { windowSize } from "./window.ts";
-import { mapPitch, markBytes, type WindowMap } from "./window-map.ts";
+import { mapPitch, markBytesFor, type WindowMap } from "./window-map.ts";
 import { winnerAt } from "./winners.ts";
 
 /** A sample in scratch memory with its border of zeros. */
@@ -43,7 +43,7 @@ export interface ConvolutionPlan {
   readonly outputChannels: number;
   readonly bias?: number;
   readonly relu: boolean;
-  /** Take the maximum over windows of 2x2, and store which of the four it was. */
+  /** Take the maximum over windows of 2x2. */
   readonly pool: boolean;
 }
 
@@ -51,6 +51,7 @@ export interface ConvolutionPlan {
 export const windowMap = ({ image, kernel, dilation }: ConvolutionPlan): WindowMap => ({
   ...image,
   window: windowSize(kernel, dilation),
+  markBytes: markBytesFor(image.channels),
 });
 
 /** Bytes of the packed panels of all output channels. */
@@ -143,8 +144,9 @@ function emitPositions(e: Emitter, plan: ConvolutionPlan, columns: number, point
   const won = pool && pointers.winners ? e.i32(i32.add(pointers.winners, pointers.offset)) : undefined;
   const position = e.i32();
   const marks = pointers.map && { line: e.i32(pointers.map), mark: e.i32() };
-  const pitchOfMap = mapPitch(windowMap(plan));
-  const markStep = strides[1] * markBytes(image);
+  const map = windowMap(plan);
+  const pitchOfMap = mapPitch(map);
+  const markStep = strides[1] * map.markBytes;
   const block = (count: number, offsets: number[]) => {
     const sums = takeSums(e, count, columns);
     clearSums(sums);
@@ -232,8 +234,8 @@ function emitBlock(e: Emitter, plan: ConvolutionPlan, sums: Sums, rowOffsets: nu
 }
 
 /**
- * Stores the maximum of the four rows and, where asked, which it was, the first where several are equal, as TensorFlow
- * does: that of the upper two, of the lower two, and of both.
+ * Stores the maximum of the four rows and, where asked, which it was: the first where several are equal, as in TensorFlow.
+ * A NaN in the first row stays, others never win.
  */
 export function storeMaximum(
   e: Emitter,
@@ -243,27 +245,19 @@ export function storeMaximum(
   won: I32 | undefined,
   columns: number,
 ): void {
-  /** The maximum of two, and where it is the second. */
-  const greaterOf = (first: V128, second: V128) => ({
-    maximum: e.v128(f32x4.pmax(first, second)),
-    isSecond: e.v128(f32x4.gt(second, first)),
+  const winners: V128[] = [];
+  const maxima = sums[0]!.map((first, v) => {
+    const winner = won && e.v128(i32x4.splat(winnerAt(0)));
+    for (let r = 1; r < sums.length; r++) {
+      const candidate = sums[r]![v]!;
+      const isGreater = winner && e.v128(f32x4.gt(candidate, first));
+      local.set(first, f32x4.pmax(first, candidate));
+      if (winner) local.set(winner, v128.bitselect(i32x4.splat(winnerAt(r)), winner, isGreater!));
+    }
+    if (winner) winners.push(winner);
+    return first;
   });
-  const chosen = sums[0]!.map((first, v) => {
-    const upper = greaterOf(first, sums[1]![v]!);
-    const lower = greaterOf(sums[2]![v]!, sums[3]![v]!);
-    const { maximum, isSecond } = greaterOf(upper.maximum, lower.maximum);
-    return { maximum, isDown: isSecond, upper: upper.isSecond, lower: lower.isSecond };
-  });
-  const maxima = chosen.map(({ maximum }) => maximum);
   finishSums([maxima], undefined, relu);
   storeSums(e, [maxima], out, [0], columns);
-  if (!won) return;
-  const [right, down] = [1, 2].map((place) => winnerAt(place) - winnerAt(0)) as [number, number];
-  const winners = chosen.map(({ isDown, upper, lower }) => {
-    const isRight = e.v128(v128.bitselect(lower, upper, isDown));
-    const winner = e.v128(v128.and(isRight, i32x4.splat(right)));
-    local.set(winner, v128.or(winner, v128.and(isDown, i32x4.splat(down))));
-    return e.v128(v128.or(winner, i32x4.splat(winnerAt(0))));
-  });
-  storeSums(e, [winners], won, [0], columns);
+  if (won) storeSums(e, [winners], won, [0], columns);
 }

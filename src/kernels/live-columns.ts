@@ -55,11 +55,11 @@ function spreadingOrder(e: Emitter, isLive: V128): V128 {
   return e.v128(v128.or(bytes, v128.not(isLive)));
 }
 
-/** Squeezes rows at `from` to rows at `to`, where up to four zeros are written behind each. */
+/** Squeezes rows at `from` to rows at `to`, where up to four zeros are written behind each; one row where no number is given. */
 export function squeezeRows(
   e: Emitter,
   columns: Columns,
-  { from, to, rows, pitch }: { from: I32; to: I32; rows: I32 | number; pitch: number },
+  { from, to, rows, pitch }: { from: I32; to: I32; rows?: I32; pitch: number },
 ): void {
   eachFour(e, columns, (entry, offset) => {
     const order = e.v128(v128.load({}, entry));
@@ -73,7 +73,7 @@ export function squeezeRows(
       local.set(source, i32.add(source, count * columns.columns * 4));
       local.set(target, i32.add(target, count * pitch));
     };
-    if (typeof rows === "number") for (let row = 0; row < rows; row++) squeeze(1);
+    if (!rows) squeeze(1);
     else {
       const whole = e.i32(i32.and(rows, -4));
       e.for(e.i32(), 0, whole, 4, () => squeeze(4));

@@ -113,7 +113,7 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
         packWeights(e, chunk, e.i32(i32.add(start, parameter!.address)));
         clearProducts(e, chunk);
       }
-      eachPanel(e, chunk, (panel) => addPanel(e, chunk, panel, dx !== undefined));
+      eachLivePanel(e, chunk, (panel) => addPanel(e, chunk, panel, dx !== undefined));
       if (dx) writeInputGradients(e, chunk, dx);
       eachVector(e, chunk, start, (gradient, offset, lanes) => {
         if (dw) e.storeLanes(offset, dw.address, gradient, lanes);
@@ -184,7 +184,7 @@ interface Work {
   readonly full: I32;
 }
 
-/** Cuts rows of `used` bytes into panels of whole vectors, the last of them one narrower, so that none is half empty. */
+/** Cuts rows of `used` bytes into as few panels as hold them, and makes of these so many one vector narrower as can be. */
 function cutPanels(e: Emitter, { panelVectors, rowBytes }: Plan, used: I32): Pick<Work, "panels" | "full"> {
   const panels = e.i32(i32.div_u(i32.add(used, rowBytes - 1), rowBytes));
   const full = e.i32(i32.shr_u(i32.add(used, 15), 4));
@@ -201,7 +201,7 @@ interface Panel {
 }
 
 /** Runs `body` for the panels in order; it is written once for full ones and once for narrower ones. */
-function eachPanel(e: Emitter, { plan, panels, full }: Work, body: (panel: Panel) => void): void {
+function eachLivePanel(e: Emitter, { plan, panels, full }: Work, body: (panel: Panel) => void): void {
   const number = e.i32();
   const start = e.i32(0);
   const run = (from: I32 | number, to: I32, vectors: number) => {
@@ -222,9 +222,9 @@ function packGradients(e: Emitter, work: Work, dy: Operand): void {
   const sample = e.i32();
   e.for(sample, 0, e.batch, 1, () => {
     const from = e.i32(e.address(dy.address, [sample, plan.columns * 4]));
-    squeezeRows(e, live, { from, to: row, rows: 1, pitch: plan.pitch });
+    squeezeRows(e, live, { from, to: row, pitch: plan.pitch });
     const to = e.i32(e.address(plan.gradients, [base, 1], [sample, plan.rowBytes]));
-    eachPanel(e, work, ({ start, vectors }) => {
+    eachLivePanel(e, work, ({ start, vectors }) => {
       const part = e.i32(i32.add(row, start));
       for (let v = 0; v < vectors; v++) {
         v128.store({ offset: v * 16 }, to, v128.load({ offset: v * 16 }, part));
@@ -290,9 +290,11 @@ function makeLists(e: Emitter, { plan, base, first, count }: Chunk, x: Operand):
     local.set(places, i32x4.add(places, i32x4.splat(4 * rowBytes)));
     local.set(line, i32.add(line, 4 * rows * 4));
   });
-  eachRow(1, (slot) => {
-    e.countEntries(e.i32(i32.add(slot, HEADER_BYTES)), e.i32(i32.load({}, slot)), e.batch);
-  });
+  if (e.isProfiling) {
+    eachRow(1, (slot) => {
+      e.countEntries(e.i32(i32.add(slot, HEADER_BYTES)), e.i32(i32.load({}, slot)), e.batch);
+    });
+  }
 }
 
 /** The lists of a chunk's rows: their numbers, and where their entries begin and end. */

@@ -23,8 +23,8 @@ import { unpooled } from "./winners.ts";
 /** Channels whose lists are made together: the lanes of a vector. */
 const LANES = 4;
 
-/** Lists of fewer positions are joined with those of the next samples, as long as their images lie in the first-level cache. */
-const SHORT_LIST = 32;
+/** Positions of a joined list, or windows, and bytes of its samples' images: these lie in the first-level cache. */
+const JOINED_POSITIONS = 32;
 const JOINED_BYTES = 44 * 1024;
 
 /** With as many the last keeps no other thread waiting for long. */
@@ -118,7 +118,8 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
         const samples = e.i32(i32.sub(end, n));
         e.atMost(samples, plan.samplesAtOnce);
         const source = e.i32(e.address(x!.address, [n, sampleBytes]));
-        if (isPadded) padSamples(e, plan, attributes.padding, { source, samples, sampleBytes, target: padded });
+        if (isPadded)
+          padSamples(e, plan, attributes.padding, { first: source, count: samples, sampleBytes, target: padded });
         const images = isPadded ? padded : source;
         const apart = isPadded ? plan.imageBytes : sampleBytes;
         local.set(row, rows);
@@ -183,7 +184,7 @@ function planOf({ strides, padding, kernelSize }: Conv2dWeightGradientAttributes
   const image = { height: height + top + bottom, width: width + left + right, channels: inputs };
   const sums = sumsOf([...kernelSize, inputs, channels]);
   const imageBytes = paddedBytes(image) + 64;
-  const joined = Math.min(SHORT_LIST / (rows * columns), JOINED_BYTES / imageBytes);
+  const joined = Math.min(JOINED_POSITIONS / (rows * columns), JOINED_BYTES / imageBytes);
   const samplesAtOnce = Math.max(1, Math.floor(joined));
   const distance = listBytes(samplesAtOnce * rows * columns);
   return {
@@ -210,13 +211,13 @@ function padSamples(
   e: Emitter,
   { image, imageBytes }: Plan,
   [top, bottom, left]: Padding,
-  samples: { source: I32; samples: I32; sampleBytes: number; target: I32 },
+  samples: { first: I32; count: I32; sampleBytes: number; target: I32 },
 ): void {
   const rows = image.height - top - bottom;
   const inside = { top, left, rows, rowBytes: samples.sampleBytes / rows };
-  const source = e.i32(samples.source);
+  const source = e.i32(samples.first);
   const target = e.i32(samples.target);
-  e.for(e.i32(), 0, samples.samples, 1, () => {
+  e.for(e.i32(), 0, samples.count, 1, () => {
     copyInside(e, image, inside, source, target);
     local.set(source, i32.add(source, samples.sampleBytes));
     local.set(target, i32.add(target, imageBytes));

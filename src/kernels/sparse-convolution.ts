@@ -232,7 +232,7 @@ function buildList(
 type List = Parameters<typeof append>[1];
 
 /** The channels at `from`, four at a time: their values, the places of their weights, and which of them are not zero. */
-function eachFour(
+function eachFourChannels(
   e: Emitter,
   plan: SparseConvolution,
   { rowBytes }: Layout,
@@ -263,7 +263,7 @@ function appendPosition(
   tensor: Operand,
   { source, place, list }: { source: I32; place: I32; list: List },
 ): void {
-  eachFour(e, plan, layout, tensor, { from: source, place }, (values, places, mask) => {
+  eachFourChannels(e, plan, layout, tensor, { from: source, place }, (values, places, mask) => {
     append(e, list, values, places, mask);
   });
 }
@@ -280,9 +280,9 @@ function listWindow(
   { source, window, table }: Record<"source" | "window" | "table", I32>,
 ): void {
   const list = { end: e.i32(window), distance: layout.windowBytes / 2, table };
-  eachFour(e, plan, layout, tensor, { from: source }, (values, places, mask, from) => {
-    const winner = v128.and(v128.load({ offset: winners!.address, align: 4 }, from), i32x4.splat(WINNER_BITS));
-    append(e, list, values, e.v128(v128.or(places, winner)), mask);
+  eachFourChannels(e, plan, layout, tensor, { from: source }, (values, places, mask, from) => {
+    const winner = e.v128(v128.load({ offset: winners!.address, align: 4 }, from));
+    append(e, list, values, e.v128(v128.or(places, v128.and(winner, i32x4.splat(WINNER_BITS)))), mask);
   });
   v128.store({ align: 4 }, list.end, i32x4.splat(NOBODY));
 }

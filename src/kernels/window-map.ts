@@ -13,27 +13,29 @@ export interface WindowMap {
   readonly channels: number;
   /** Height and width of a window. There is one at each pixel whose window is within the image. */
   readonly window: readonly [height: number, width: number];
+  /** Bytes from a pixel's mark to the next one's: 1, or the number of channels where each element has one. */
+  readonly markBytes: number;
 }
 
-/** From so many channels on each pixel is looked at by itself. */
+/** From so many channels on a pixel has one mark. */
 const MANY_CHANNELS = 8;
 
-/** Bytes from a pixel's mark to the next one's. */
-export const markBytes = ({ channels }: Pick<WindowMap, "channels">) => (channels < MANY_CHANNELS ? channels : 1);
+/** `markBytes` for `mapWindows`. */
+export const markBytesFor = (channels: number) => (channels < MANY_CHANNELS ? channels : 1);
 
 /** Bytes from row to row of a map. */
-export const mapPitch = (map: WindowMap) => Math.ceil((map.width * markBytes(map)) / 16) * 16 + 16;
+export const mapPitch = ({ width, markBytes }: WindowMap) => Math.ceil((width * markBytes) / 16) * 16 + 16;
 
 export const mapBytes = (map: WindowMap) => (map.height + 1) * mapPitch(map);
 
 /** Writes the map of the image at `image` to `map`. */
 export function mapWindows(e: Emitter, shape: WindowMap, image: I32, map: I32): void {
-  e.scope(() => (shape.channels < MANY_CHANNELS ? markElements : markPixels)(e, shape, image, map));
-  spreadOverWindows(e, shape, map, markBytes(shape));
+  e.scope(() => (shape.markBytes === shape.channels ? markElements : markPixels)(e, shape, image, map));
+  spreadOverWindows(e, shape, map);
 }
 
-/** Makes a map of windows of a map of pixels, with `bytes` a pixel: the bits that one of the window's pixels has. */
-export function spreadOverWindows(e: Emitter, shape: WindowMap, map: I32, bytes = 1): void {
+/** Makes a map of windows of a map of pixels: the bits that one of the window's pixels has. */
+export function spreadOverWindows(e: Emitter, shape: WindowMap, map: I32): void {
   const pitch = mapPitch(shape);
   const [height, width] = shape.window;
   // Windows along columns, then along rows, in place: each byte is read before it is written.
@@ -46,7 +48,7 @@ export function spreadOverWindows(e: Emitter, shape: WindowMap, map: I32, bytes 
       v128.store({ align: 1 }, chunk, any);
     });
   };
-  spread(shape.height, width * bytes, 1);
+  spread(shape.height, width * shape.markBytes, 1);
   spread(shape.height - height + 1, height, pitch);
 }
 

@@ -124,7 +124,7 @@ export function layoutOf(plan: WinogradConvolution, method: Filtering) {
 export function mappedImage(plan: WinogradConvolution, { m, r }: Filtering): MappedImage {
   const { height, width, channels, top, left, output } = plan;
   const side = (size: number) => Math.ceil(size / m) * m + r - 1;
-  const map = { height: side(output[0]), width: side(output[1]), channels, window: [r, r] as const };
+  const map = { height: side(output[0]), width: side(output[1]), channels, window: [r, r] as const, markBytes: 1 };
   return { image: [height, width, channels], top, left, map };
 }
 

@@ -1,6 +1,7 @@
 /**
  * The two-dimensional transforms of Winograd's filtering: of the kernel, of the input's tiles and of the products. Each
- * applies a matrix to the columns of a square of vectors, then to its rows.
+ * applies a matrix along both axes of a square of vectors: to the columns of kernels and inputs, then to the rows; of
+ * products to each row when it is there, in the end to the columns.
  */
 import { i32, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";

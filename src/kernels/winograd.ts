@@ -1,7 +1,7 @@
 /**
  * Winograd's minimal filtering F(m, r): m outputs of a filter of r taps from n = m + r - 1 multiplications, in place of
  * m * r. `y = A^T [(G g) * (B^T d)]`, with matrices generated from interpolation points (Toom and Cook's construction;
- * Lavin & Gray 2016, https://arxiv.org/abs/1509.09308). In two dimensions each matrix is applied to columns, then to rows.
+ * Lavin & Gray 2016, https://arxiv.org/abs/1509.09308). In two dimensions each matrix is applied along both axes.
  *
  * The points are 0 where n is even, pairs of a number and its negative, and infinity: what the two points of a pair compute
  * differs in the sign of the odd powers alone, so both come out of one even and one odd sum.

@@ -284,6 +284,11 @@ export class Emitter {
     return this.i32(this.address(this.#scratch.address, [this.thread, this.#scratch.bytes]));
   }
 
+  /** Whether entries are counted. */
+  get isProfiling(): boolean {
+    return this.#counters !== undefined;
+  }
+
   /** Where profiling, counts a list's entries, from `from` to `end`, among the elements that it was made of. */
   countEntries(from: I32, end: I32, elements: I32 | number): void {
     const counters = this.#counters;
