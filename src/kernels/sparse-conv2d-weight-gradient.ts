@@ -25,7 +25,7 @@ const LANES = 4;
 
 /** Positions of a joined list, or windows, and bytes of its samples' images: these lie in the first-level cache. */
 const JOINED_POSITIONS = 32;
-const JOINED_BYTES = 44 * 1024;
+const JOINED_BYTES = 32 * 1024;
 
 /** With as many the last keeps no other thread waiting for long. */
 const UNITS_PER_THREAD = 2;
