@@ -4,7 +4,7 @@ import { expectMatchesReference, randomInput, runKernel, runReference, sizes } f
 import { conv2d } from "./conv2d.ts";
 import type { Value } from "./op.ts";
 import { convolutionOutput, type Padding } from "./window.ts";
-import { placeOf } from "./winners.ts";
+import { positionOf } from "./winners.ts";
 import { filtering } from "./winograd.ts";
 import { bestFiltering } from "./winograd-plan.ts";
 
@@ -211,7 +211,7 @@ test.each([
     if (gap < noise) continue;
     if (others.length < 3) counts.ties++;
     if (gap < bound) counts.near++;
-    expect(placeOf(winners![i]!)).toBe(window.indexOf(largest));
+    expect(positionOf(winners![i]!)).toBe(window.indexOf(largest));
   }
   expect(counts.ties).toBeGreaterThan(1000);
   expect(counts.near).toBeGreaterThan(10);

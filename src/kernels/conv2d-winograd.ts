@@ -5,8 +5,8 @@
  * Work goes by groups of bands, which are rows of tiles and may belong to neighbouring samples, and within a group by
  * panels of eight output channels; threads take whole groups or, where there are few, single panels of them, so that one
  * image keeps several of them busy. All that a group needs, its transformed tiles, the transformed kernel and what one
- * panel's products give, lies in scratch memory and in cache. A band is turned back into a strip of outputs, which holds whole pooling
- * windows, and from which bias, ReLU and 2x2 pooling go out.
+ * panel's products give, lies in scratch memory and in cache. A band is turned back into a strip of outputs, which holds
+ * whole pooling windows, and from which bias, ReLU and 2x2 pooling go out.
  *
  * Its rounding must decide nothing: `winograd-repairs.ts`.
  */

@@ -16,7 +16,7 @@ import type { Value } from "./op.ts";
 import { sparseConv2dInputGradient } from "./sparse-conv2d-input-gradient.ts";
 import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
 import { convolutionOutput, type Padding, windowSize } from "./window.ts";
-import { placeOf, winnerAt } from "./winners.ts";
+import { positionOf, winnerAt } from "./winners.ts";
 
 /** Convolutions whose output has at least one position (two by two where pooled), padded by less than the kernel. */
 const geometriesWith = (dilations: fc.Arbitrary<[number, number]>) =>
@@ -94,7 +94,7 @@ test("a NaN that is the first of a pooling window stays; others leave it the max
     ];
     const attributes = { strides: [1, 1] as const, padding: [0, 0, 0, 0] as const, pool: true };
     const [y, winners] = runKernel({ op: conv2d, attributes, inputs, batch: 1 }).outputs;
-    return [y![0], placeOf(winners![0]!)];
+    return [y![0], positionOf(winners![0]!)];
   };
   expect([0, 1, 2, 3].map(pooled)).toEqual([
     [Number.NaN, 0],

@@ -250,9 +250,11 @@ export function storeMaximum(
     const winner = won && e.v128(i32x4.splat(winnerAt(0)));
     for (let r = 1; r < sums.length; r++) {
       const candidate = sums[r]![v]!;
-      const isGreater = winner && e.v128(f32x4.gt(candidate, first));
+      if (winner) {
+        const isGreater = e.v128(f32x4.gt(candidate, first));
+        local.set(winner, v128.bitselect(i32x4.splat(winnerAt(r)), winner, isGreater));
+      }
       local.set(first, f32x4.pmax(first, candidate));
-      if (winner) local.set(winner, v128.bitselect(i32x4.splat(winnerAt(r)), winner, isGreater!));
     }
     if (winner) winners.push(winner);
     return first;

@@ -249,19 +249,20 @@ function packWeights(e: Emitter, { plan, base, live, count }: Chunk, from: I32):
  * Lists the inputs of each row of a chunk that are not zero, four rows and four samples at a time; all rows of the same
  * samples one after another, because each sample is in another page of memory.
  */
-function makeLists(e: Emitter, { plan, base, first, count }: Chunk, x: Operand): void {
+function makeLists(e: Emitter, chunk: Chunk, x: Operand): void {
+  const { plan, base, first, count } = chunk;
   const { rows, rowBytes, distance, slotBytes } = plan;
   const table = e.i32(i32.add(base, plan.table));
   const lists = e.i32(i32.add(base, plan.lists));
-  const eachRow = (step: number, body: (slot: I32) => void) => {
+  const eachFourRows = (body: (slot: I32) => void) => {
     const slot = e.i32(lists);
-    e.for(e.i32(), 0, count, step, () => {
+    e.for(e.i32(), 0, count, 4, () => {
       body(slot);
-      local.set(slot, i32.add(slot, step * slotBytes));
+      local.set(slot, i32.add(slot, 4 * slotBytes));
     });
   };
   const lanes = [0, 1, 2, 3];
-  eachRow(4, (slot) => {
+  eachFourRows((slot) => {
     for (const lane of lanes) {
       const offset = lane * slotBytes;
       i32.store({ offset }, slot, e.i32(i32.add(slot, offset + HEADER_BYTES)));
@@ -277,7 +278,7 @@ function makeLists(e: Emitter, { plan, base, first, count }: Chunk, x: Operand):
     // Behind the last sample the first of the four is read again, and masked out.
     const steps = lanes.map((i) => e.i32(i32.mul(i32.and(i32.shr_u(isSample, i), 1), i * rows * 4)));
     const from = e.i32(line);
-    eachRow(4, (slot) => {
+    eachFourRows((slot) => {
       const samples = steps.map((step) => e.v128(v128.load({ align: 4 }, i32.add(from, step))));
       for (const [lane, values] of transpose(e, samples).entries()) {
         const offset = lane * slotBytes;
@@ -290,11 +291,7 @@ function makeLists(e: Emitter, { plan, base, first, count }: Chunk, x: Operand):
     local.set(places, i32x4.add(places, i32x4.splat(4 * rowBytes)));
     local.set(line, i32.add(line, 4 * rows * 4));
   });
-  if (e.isProfiling) {
-    eachRow(1, (slot) => {
-      e.countEntries(e.i32(i32.add(slot, HEADER_BYTES)), e.i32(i32.load({}, slot)), e.batch);
-    });
-  }
+  if (e.isProfiling) eachList(e, chunk, (_, from, end) => e.countEntries(from, end, e.batch));
 }
 
 /** The lists of a chunk's rows: their numbers, and where their entries begin and end. */

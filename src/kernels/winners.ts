@@ -8,7 +8,7 @@ import type { Value } from "./op.ts";
 export const winnerAt = (position: number) => 0x03020100 + position * 0x04040404;
 
 /** The position of a winner. */
-export const placeOf = (winner: number) => (winner >> 2) & 3;
+export const positionOf = (winner: number) => (winner >> 2) & 3;
 
 /**
  * Gradient of a fused pooling over windows of 2x2, for references: dy and the winners, both
@@ -18,11 +18,11 @@ export function unpooled(dy: Value, winners: Value, [height, width]: readonly [n
   const [rows, columns, channels] = dy.shape as [number, number, number];
   const data = new Float32Array(batch * height * width * channels);
   for (let i = 0; i < batch * rows * columns * channels; i++) {
-    const position = Math.floor(i / channels);
-    const place = placeOf(winners.data[i]!);
-    const row = 2 * (Math.floor(position / columns) % rows) + (place >> 1);
-    const column = 2 * (position % columns) + (place & 1);
-    const n = Math.floor(position / columns / rows);
+    const window = Math.floor(i / channels);
+    const position = positionOf(winners.data[i]!);
+    const row = 2 * (Math.floor(window / columns) % rows) + (position >> 1);
+    const column = 2 * (window % columns) + (position & 1);
+    const n = Math.floor(window / columns / rows);
     data[((n * height + row) * width + column) * channels + (i % channels)] = dy.data[i]!;
   }
   return { ...dy, shape: [height, width, channels], data };
