@@ -9,9 +9,9 @@ import { reluGradient } from "./activations.ts";
 import { addSegments } from "./add-segments.ts";
 import { finishSums, PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
 import { channelSum } from "./channel-sum.ts";
+import { emitFiltering } from "./conv2d-filtering.ts";
 import { conv2dInputGradient } from "./conv2d-input-gradient.ts";
 import { conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
-import { emitWinograd } from "./conv2d-winograd.ts";
 import {
   type ConvolutionPlan,
   clearMemory,
@@ -21,6 +21,8 @@ import {
   panelBytes,
   windowMap,
 } from "./convolution.ts";
+import type { FilteredImage } from "./filtering.ts";
+import { bestFiltering, filteringScratchBytes } from "./filtering-plan.ts";
 import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
 import { packPanel } from "./packing.ts";
 import { sparseConv2dInputGradient } from "./sparse-conv2d-input-gradient.ts";
@@ -29,7 +31,6 @@ import { emitSparseConvolution, prepareSparse, type SparseConvolution, sparseLay
 import { convolutionOutput, NEIGHBOURS, type Padding, windowSize } from "./window.ts";
 import { mapBytes, mapWindows } from "./window-map.ts";
 import { winnerAt } from "./winners.ts";
-import { bestFiltering, winogradScratchBytes } from "./winograd-plan.ts";
 
 export interface Conv2dAttributes {
   readonly strides: readonly [number, number];
@@ -49,7 +50,7 @@ function outputSize({ strides, dilation = NEIGHBOURS, padding }: Conv2dAttribute
   return convolutionOutput(x.shape, windowSize(kernel.shape, dilation), strides, padding);
 }
 
-/** The methods that leave work out, Winograd's and the sparse ones, are for neighbouring pixels. */
+/** The methods that leave work out, filtering and the sparse ones, are for neighbouring pixels. */
 export const isDilated = ({ dilation = NEIGHBOURS }: Conv2dAttributes) => dilation.some((distance) => distance > 1);
 
 /**
@@ -142,18 +143,18 @@ export const conv2d: Op<Conv2dAttributes> = {
   },
 
   scratchBytes(attributes, [x, kernel]) {
-    const method = winogradMethod(attributes, x!, kernel!);
-    if (method) return winogradScratchBytes(winogradOf(attributes, x!, kernel!), method);
+    const method = filteringOf(attributes, x!, kernel!);
+    if (method) return filteringScratchBytes(filteredOf(attributes, x!, kernel!), method);
     if (isSparse(attributes)) return sparseLayout(sparseOf(attributes, x!, kernel!)).bytes;
     const plan = planOf(attributes, x!, kernel!);
     return panelBytes(plan) + paddedBytes(plan.image) + 64 + mapBytes(windowMap(plan));
   },
 
   emit(e, attributes, [x, kernel, bias], [y, winners]) {
-    const method = winogradMethod(attributes, x!, kernel!);
+    const method = filteringOf(attributes, x!, kernel!);
     if (method) {
-      const convolution = { ...winogradOf(attributes, x!, kernel!), ...(bias && { bias: bias.address }) };
-      emitWinograd(e, convolution, method, { x: x!, kernel: kernel!, y: y!, winners });
+      const convolution = { ...filteredOf(attributes, x!, kernel!), ...(bias && { bias: bias.address }) };
+      emitFiltering(e, convolution, method, { x: x!, kernel: kernel!, y: y!, winners });
     } else if (isSparse(attributes)) {
       emitSparse(e, attributes, { x: x!, kernel: kernel!, bias, y: y! });
     } else {
@@ -256,21 +257,23 @@ function planOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType)
   };
 }
 
-/** Winograd's filtering where it saves work. */
-function winogradMethod(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType) {
+/** Filtering where it saves work. */
+function filteringOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType) {
   if (attributes.strides.some((stride) => stride > 1) || isDilated(attributes)) return undefined;
-  return bestFiltering(kernel.shape, outputSize(attributes, x, kernel));
+  return bestFiltering(kernel.shape, imageOf(attributes, x, kernel));
 }
 
-function winogradOf({ strides, padding, relu, pool }: Conv2dAttributes, x: TensorType, kernel: TensorType) {
-  const [height, width, channels] = x.shape as [number, number, number];
+function imageOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): FilteredImage {
+  const [height, width] = x.shape as [number, number, number];
+  const [top, , left] = attributes.padding;
+  return { size: [height, width], top, left, output: outputSize(attributes, x, kernel) };
+}
+
+function filteredOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType) {
+  const { relu, pool } = attributes;
   return {
-    height,
-    width,
-    channels,
-    top: padding[0],
-    left: padding[2],
-    output: convolutionOutput(x.shape, kernel.shape, strides, padding),
+    ...imageOf(attributes, x, kernel),
+    channels: x.shape[2]!,
     outputChannels: kernel.shape[3]!,
     relu: relu ?? false,
     pool: pool ?? false,

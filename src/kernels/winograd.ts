@@ -8,20 +8,15 @@
  */
 import { f32x4 } from "wasmati";
 import type { Emitter, V128 } from "../wasm/emitter.ts";
+import type { Filtering, Passes, Transform } from "./filtering.ts";
 
 type Matrix = readonly (readonly number[])[];
 
-export interface Filtering {
-  /** Outputs, taps and multiplications along one axis. */
-  readonly m: number;
-  readonly r: number;
-  readonly n: number;
-  /** A^T (m x n), G (n x r) and B^T (n x n). */
+/** The matrices of F(m, r): A^T (m x n), G (n x r) and B^T (n x n), where n = m + r - 1. */
+export interface Matrices {
   readonly output: Matrix;
   readonly kernel: Matrix;
   readonly input: Matrix;
-  /** What two-dimensional filtering errs by, for inputs of up to 1, in parts of the sum of the kernel's magnitudes. */
-  readonly error: number;
 }
 
 /**
@@ -36,19 +31,44 @@ const METHODS = new Map([
   [9, { magnitudes: [1 / 4, 11 / 16, 9 / 8, 9 / 4], error: 2.5e-6 }],
 ]);
 
-/** The matrices of F(m, r), for those numbers of multiplications m + r - 1. */
-export function filtering(m: number, r: number): Filtering {
+/** F(m, r) in two dimensions, for those numbers of multiplications m + r - 1. */
+export function winogradFiltering(m: number, r: number): Filtering {
   const n = m + r - 1;
-  const { magnitudes, error } = METHODS.get(n)!;
+  const { input, kernel, output } = matricesOf(m, r);
+  const passes = (count: number, product: (e: Emitter) => Product): Passes => {
+    const writer = (e: Emitter): Transform => {
+      const multiply = product(e);
+      return ({ load, store }) => {
+        const vector = Array.from({ length: count }, (_, i) => load(i));
+        for (const [i, value] of multiply(vector).entries()) store(i, value);
+      };
+    };
+    return { size: [count, count], down: writer, across: writer };
+  };
+  return {
+    name: `F(${m}x${m}, ${r}x${r})`,
+    m: [m, m],
+    r,
+    rows: n,
+    columns: n,
+    parts: 1,
+    isWhole: false,
+    error: METHODS.get(n)!.error,
+    input: passes(n, (e) => multiplyPairedRows(e, input)),
+    kernel: passes(r, (e) => multiplyPairedRows(e, kernel)),
+    output: passes(n, (e) => multiplyPairedColumns(e, output)),
+  };
+}
+
+export function matricesOf(m: number, r: number): Matrices {
+  const n = m + r - 1;
+  const { magnitudes } = METHODS.get(n)!;
   const points = [...(n % 2 === 0 ? [0] : []), ...magnitudes.flatMap((point) => [point, -point])];
   const powers = (point: number, count: number) => Array.from({ length: count }, (_, power) => point ** power);
   const last = (count: number) => Array.from({ length: count }, (_, i) => (i === count - 1 ? 1 : 0));
   const others = (point: number) => points.filter((other) => other !== point);
   const columns = [...points.map((point) => powers(point, m)), last(m)];
   return {
-    m,
-    r,
-    n,
     output: Array.from({ length: m }, (_, i) => columns.map((column) => column[i]!)),
     kernel: [
       ...points.map((point) => {
@@ -57,7 +77,6 @@ export function filtering(m: number, r: number): Filtering {
       }),
       last(r),
     ],
-    error,
     input: [...points.map((point) => [...polynomial(others(point)), 0]), polynomial(points)],
   };
 }
@@ -76,7 +95,7 @@ function polynomial(roots: readonly number[]): number[] {
 }
 
 /** Writes the product of a matrix with a vector of locals, and gives a local for each of its rows. */
-export type Transform = (vector: readonly V128[]) => V128[];
+type Product = (vector: readonly V128[]) => V128[];
 
 /** Constants in locals, so that each is made once where the code is entered. */
 type Constants = ReadonlyMap<number, V128>;
@@ -88,7 +107,7 @@ function takeConstants(e: Emitter, numbers: readonly number[]): Constants {
 }
 
 /** Multiplies by a matrix whose rows are points: B^T and G. */
-export function multiplyPairedRows(e: Emitter, matrix: Matrix): Transform {
+function multiplyPairedRows(e: Emitter, matrix: Matrix): Product {
   const last = matrix.length - 1;
   const first = firstPair(matrix.length);
   const rows = matrix.map((row) => [halfOf(row, 0), halfOf(row, 1)] as const);
@@ -135,7 +154,7 @@ function halfOf(row: readonly number[], parity: number): Half {
 }
 
 /** Multiplies by a matrix whose columns are points: A^T. */
-export function multiplyPairedColumns(e: Emitter, matrix: Matrix): Transform {
+function multiplyPairedColumns(e: Emitter, matrix: Matrix): Product {
   const constants = takeConstants(e, matrix.flat());
   return (vector) => {
     const last = vector.length - 1;

@@ -41,7 +41,7 @@ export type I64 = Local<"i64">;
 export type Term = readonly [index: I32, bytes: number];
 
 /** More than any kernel takes at a time: those that are not used cost nothing. */
-const poolSizes = { i32: 120, v128: 120, f32: 20, f64: 20, i64: 10 } as const;
+const poolSizes = { i32: 120, v128: 400, f32: 20, f64: 20, i64: 10 } as const;
 
 type LocalType = keyof typeof poolSizes;
 
@@ -318,6 +318,12 @@ export class Emitter {
   madd(a: Input<"v128">, b: Input<"v128">, c: Input<"v128">): StackVar<"v128"> {
     if (this.features.relaxedSimd) return f32x4.relaxed_madd(a, b, c);
     return f32x4.add(f32x4.mul(a, b), c);
+  }
+
+  /** Pushes `c - a * b`. */
+  nmadd(a: Input<"v128">, b: Input<"v128">, c: Input<"v128">): StackVar<"v128"> {
+    if (this.features.relaxedSimd) return f32x4.relaxed_nmadd(a, b, c);
+    return f32x4.sub(c, f32x4.mul(a, b));
   }
 
   /** Pushes the bytes of `vector` in another order: for each the number of the byte that it becomes, 0 to 15, or `ZERO_BYTE`. */

@@ -1,9 +1,9 @@
 /**
- * In what order Winograd's filtering takes the rows of tiles of a batch: by bands, and groups of bands.
+ * In what order filtering takes the rows of tiles of a batch: by bands, and groups of bands.
  */
 import { i32, local } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
-import type { Layout } from "./winograd-plan.ts";
+import type { Layout } from "./filtering-plan.ts";
 
 /**
  * Rows of tiles whose outputs are finished together, because they hold whole pooling windows: two where a tile has an odd

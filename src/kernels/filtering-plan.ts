@@ -1,23 +1,18 @@
 /**
- * How a convolution is cut up for Winograd's filtering: which filtering, bands and groups of bands, and what lies where in scratch
+ * How a convolution is cut up for filtering: by which method, in which bands and groups of bands, and what lies where in scratch
  * memory. Of shapes alone, so that the order of sums is the same on every machine.
  */
 import type { I32 } from "../wasm/emitter.ts";
 import { BLOCK_ROWS, PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
+import type { FilteredImage, Filtering } from "./filtering.ts";
+import { type MappedImage, patchBytes, repairListBytes } from "./filtering-repairs.ts";
+import { FOURIER_SIZES, fourierFiltering } from "./fourier.ts";
 import type { Operand } from "./op.ts";
 import { mapBytes } from "./window-map.ts";
-import { type Filtering, filtering } from "./winograd.ts";
-import { type MappedImage, patchBytes, repairListBytes } from "./winograd-repairs.ts";
+import { winogradFiltering } from "./winograd.ts";
 
-export interface WinogradConvolution {
-  /** Of the input, without its padding. */
-  readonly height: number;
-  readonly width: number;
+export interface FilteredConvolution extends FilteredImage {
   readonly channels: number;
-  readonly top: number;
-  readonly left: number;
-  /** Size of the output before pooling. */
-  readonly output: readonly [height: number, width: number];
   readonly outputChannels: number;
   readonly bias?: number;
   readonly relu: boolean;
@@ -30,50 +25,63 @@ const GROUP_BYTES = 240 * 1024;
 /** Additions and multiplications that a tile costs in its transforms, for each input and each output channel. */
 const TRANSFORM_COST = 6;
 
+/** Bytes that a kernel may take when it is transformed for a whole image: it is read anew for each group. */
+const LARGEST_KERNEL = 8 * 2 ** 20;
+
 /**
  * The filtering that does a convolution of a square kernel with the fewest operations; none where the direct method
  * has no more. It depends on shapes alone: the order of sums must not depend on the machine.
  */
-export function bestFiltering(
-  kernelShape: readonly number[],
-  [height, width]: readonly [number, number],
-): Filtering | undefined {
+export function bestFiltering(kernelShape: readonly number[], image: FilteredImage): Filtering | undefined {
   const [r, kernelWidth, channels, outs] = kernelShape as [number, number, number, number];
   // One channel takes the transforms of four: with 5x5 kernels up to twice as long as direct sums.
   if (r !== kernelWidth || (r !== 3 && r !== 5) || channels < 2) return undefined;
+  const [height, width] = image.output;
+  const whole = wholeFiltering(r, image);
+  const isSmall = whole && whole.rows * whole.columns * channels * outs * 4 <= LARGEST_KERNEL;
   let best: Filtering | undefined;
   let lowest = height * width * r * r * channels * outs;
-  for (const m of r === 5 ? [5, 4, 2] : [4, 2]) {
-    const candidate = filtering(m, r);
-    const { n } = candidate;
-    const tiles = Math.ceil(height / m) * Math.ceil(width / m);
-    const cost = tiles * n * n * (channels * outs + TRANSFORM_COST * (channels + outs));
+  for (const method of [
+    ...(r === 5 ? [5, 4, 2] : [4, 2]).map((m) => winogradFiltering(m, r)),
+    ...(isSmall ? [whole] : []),
+  ]) {
+    const tiles = Math.ceil(height / method.m[0]) * Math.ceil(width / method.m[1]);
+    const cost = tiles * method.rows * method.columns * (channels * outs + TRANSFORM_COST * (channels + outs));
     if (cost < lowest) {
-      best = candidate;
+      best = method;
       lowest = cost;
     }
   }
   return best;
 }
 
+/** Filtering of the whole image by the shortest polynomials for which what wraps around falls on zeros. */
+function wholeFiltering(r: number, image: FilteredImage): Filtering | undefined {
+  const { size, top, left, output } = image;
+  const n = FOURIER_SIZES.find((n) =>
+    [top, left].every((before, axis) => before + size[axis]! <= n && output[axis]! + r - 1 - before <= n),
+  );
+  return n === undefined ? undefined : fourierFiltering(n, r, image);
+}
+
 /** The plan's sizes, in bytes where they are called so. */
-export function layoutOf(plan: WinogradConvolution, method: Filtering) {
+export function layoutOf(plan: FilteredConvolution, method: Filtering) {
   const { channels, output, outputChannels } = plan;
-  const { m, n, r } = method;
-  const tileRows = Math.ceil(output[0] / m);
-  const tileColumns = Math.ceil(output[1] / m);
+  const { m, r, rows, columns: rowProducts, parts, input } = method;
+  const tileRows = Math.ceil(output[0] / m[0]);
+  const tileColumns = Math.ceil(output[1] / m[1]);
   const channelBytes = Math.ceil(channels / 4) * 16;
-  const bandRows = plan.pool && m % 2 ? 2 : 1;
+  const bandRows = plan.pool && m[0] % 2 && tileRows > 1 ? 2 : 1;
   const bands = Math.ceil(tileRows / bandRows);
   const bandTiles = (tileRows / bands) * tileColumns;
-  const groupBands = bandsPerGroup(bandTiles, GROUP_BYTES / (n * n * channelBytes));
+  const groupBands = bandsPerGroup(bandTiles, GROUP_BYTES / (rows * rowProducts * channelBytes));
   const groupTiles = Math.ceil((groupBands * bandRows * tileColumns) / BLOCK_ROWS) * BLOCK_ROWS;
   const panels = Math.ceil(outputChannels / PANEL_COLUMNS);
-  const columns = tileColumns * m;
+  const columns = tileColumns * m[1];
   const stripPitch = (columns + r - 1) * channels * 4;
   const frequencyBytes = oddLines(groupTiles * channelBytes);
   const productBytes = oddLines(groupTiles * PANEL_BYTES);
-  const kernelBytes = n * n * channels * PANEL_BYTES;
+  const kernelBytes = rows * rowProducts * channels * PANEL_BYTES;
   let end = 0;
   const take = (bytes: number) => {
     const offset = end;
@@ -81,7 +89,7 @@ export function layoutOf(plan: WinogradConvolution, method: Filtering) {
     end += Math.ceil(bytes / 64) * 64 + 64;
     return offset;
   };
-  const strip = { rows: bandRows * m, columns };
+  const strip = { rows: bandRows * m[0], columns };
   const listBytes = repairListBytes(strip);
   return {
     tileRows,
@@ -107,33 +115,38 @@ export function layoutOf(plan: WinogradConvolution, method: Filtering) {
     /** A byte a panel of the kernel: whether it is transformed. */
     ready: take(panels),
     repeats: take(groupBands * listBytes),
-    square: take(n * n * 16),
+    square: take(rows * Math.max(input.size[1], r) * parts * 16),
+    desk: take(Math.max(rows, rowProducts) * parts * 16),
     /** With a place of zeros at the end. */
     outputs: take((strip.rows * columns + 1) * PANEL_BYTES),
-    products: take(n * productBytes),
-    halves: take(n * m * productBytes),
-    inputs: take(n * stripPitch),
+    products: take(rowProducts * productBytes),
+    halves: take(rows * m[1] * parts * productBytes),
+    inputs: take(method.isWhole ? 0 : input.size[0] * stripPitch),
     map: take(mapBytes(mappedImage(plan, method).map)),
-    tiles: take(n * n * frequencyBytes),
+    tiles: take(rows * rowProducts * frequencyBytes),
     kernel: take(panels * kernelBytes),
     bytes: end,
   };
 }
 
 /** A sample with its border, in whole tiles, and its windows. */
-export function mappedImage(plan: WinogradConvolution, { m, r }: Filtering): MappedImage {
-  const { height, width, channels, top, left, output } = plan;
-  const side = (size: number) => Math.ceil(size / m) * m + r - 1;
-  const map = { height: side(output[0]), width: side(output[1]), channels, window: [r, r] as const, markBytes: 1 };
-  return { image: [height, width, channels], top, left, map };
+export function mappedImage(plan: FilteredConvolution, { m, r }: Filtering): MappedImage {
+  const { size, channels, top, left, output } = plan;
+  const [height, width] = output.map((length, axis) => Math.ceil(length / m[axis]!) * m[axis]! + r - 1) as [
+    number,
+    number,
+  ];
+  const map = { height, width, channels, window: [r, r] as const, markBytes: 1 };
+  return { image: [...size, channels], top, left, map };
 }
 
 /** The least odd number of cache lines: what lies that far apart is in different sets of a cache. */
 const oddLines = (bytes: number) => (Math.ceil(bytes / 64) | 1) * 64;
 
-/** As many bands as fit, but rather fewer than more tiles that fill no whole blocks. */
+/** As many bands as fit, but two blocks of tiles, and rather fewer than more tiles that fill no whole blocks. */
 function bandsPerGroup(bandTiles: number, mostTiles: number): number {
-  const most = Math.max(1, Math.min(16, Math.floor(mostTiles / bandTiles)));
+  const least = Math.ceil((2 * BLOCK_ROWS) / bandTiles);
+  const most = Math.max(least, Math.min(16, Math.floor(mostTiles / bandTiles)));
   const filled = (bands: number) => (bands * bandTiles) / Math.ceil((bands * bandTiles) / BLOCK_ROWS);
   let best = most;
   for (let bands = most - 1; bands > most / 2; bands--) if (filled(bands) > filled(best)) best = bands;
@@ -142,7 +155,7 @@ function bandsPerGroup(bandTiles: number, mostTiles: number): number {
 
 export type Layout = ReturnType<typeof layoutOf>;
 
-export function winogradScratchBytes(plan: WinogradConvolution, method: Filtering): number {
+export function filteringScratchBytes(plan: FilteredConvolution, method: Filtering): number {
   return layoutOf(plan, method).bytes;
 }
 
@@ -155,9 +168,19 @@ export interface Tensors {
 
 /** What the stages below share. */
 export interface Stage extends Tensors {
-  readonly plan: WinogradConvolution;
+  readonly plan: FilteredConvolution;
   readonly method: Filtering;
   readonly layout: Layout;
   /** Address of the scratch memory. */
   readonly base: I32;
+}
+
+/** A panel of eight output channels, or of fewer where it is the last. */
+export interface Panel {
+  /** Its number. */
+  readonly index: I32;
+  /** Bytes of a row of it, in whole vectors. */
+  readonly bytes: I32;
+  /** Runs `body` for the number of its columns; it is written once for full panels and once for a narrower last. */
+  readonly withColumns: (body: (columns: number) => void) => void;
 }

@@ -1,5 +1,5 @@
 /**
- * What keeps the rounding of Winograd's filtering from deciding anything. Its errors, some 1e-5 of an output, do no harm
+ * What keeps the rounding of filtering from deciding anything. Its errors, up to some 1e-5 of an output, do no harm
  * as such, but ReLU and pooling choose: where an output is nearly zero, or two of a window nearly equal, rounding would
  * decide which of them passes the gradient on, and training would leave the path that it takes with exact sums.
  *

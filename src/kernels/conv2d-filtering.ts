@@ -1,6 +1,7 @@
 /**
- * Convolution with stride 1 by Winograd's filtering (`winograd.ts`): tiles of m x m outputs come from n x n products of
- * matrices (tiles x input channels times input channels x output channels) in place of r x r, and m * m times as few.
+ * Convolution with stride 1 by filtering in tiles (`filtering.ts`): a tile of outputs comes from products of matrices (tiles x
+ * input channels times input channels x output channels), one for each number of a transformed tile, of which there are
+ * several times fewer than outputs times taps.
  *
  * Work goes by groups of bands, which are rows of tiles and may belong to neighbouring samples, and within a group by
  * panels of eight output channels; threads take whole groups or, where there are few, single panels of them, so that one
@@ -8,7 +9,7 @@
  * panel's products give, lies in scratch memory and in cache. A band is turned back into a strip of outputs, which holds
  * whole pooling windows, and from which bias, ReLU and 2x2 pooling go out.
  *
- * Its rounding must decide nothing: `winograd-repairs.ts`.
+ * Its rounding must decide nothing: `filtering-repairs.ts`.
  */
 import { i32, local } from "wasmati";
 import type { Emitter, F32, I32 } from "../wasm/emitter.ts";
@@ -24,18 +25,31 @@ import {
   takeSums,
 } from "./block.ts";
 import { clearMemory, copyMemory, storeMaximum } from "./convolution.ts";
+import type { Filtering } from "./filtering.ts";
+import { type Band, bandOf, eachTileRow, type Group, groupOf } from "./filtering-bands.ts";
+import {
+  type FilteredConvolution,
+  layoutOf,
+  mappedImage,
+  type Panel,
+  type Stage,
+  type Tensors,
+} from "./filtering-plan.ts";
+import { boundErrors, copyRepeats, listRepeats, mapRepeats, settle } from "./filtering-repairs.ts";
+import {
+  type Inputs,
+  transformInput,
+  transformKernel,
+  transformOutput,
+  transformProducts,
+} from "./filtering-transforms.ts";
 import { elementsOf } from "./op.ts";
 import { mapPitch } from "./window-map.ts";
-import type { Filtering } from "./winograd.ts";
-import { type Band, bandOf, eachTileRow, type Group, groupOf } from "./winograd-bands.ts";
-import { layoutOf, mappedImage, type Stage, type Tensors, type WinogradConvolution } from "./winograd-plan.ts";
-import { boundErrors, copyRepeats, listRepeats, mapRepeats, settle } from "./winograd-repairs.ts";
-import { transformInput, transformKernel, transformOutput, transformProducts } from "./winograd-transforms.ts";
 
 /** Fewer groups than these are cut into panels: the last would keep one thread busy. */
 const GROUPS_PER_THREAD = 4;
 
-export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filtering, tensors: Tensors): void {
+export function emitFiltering(e: Emitter, plan: FilteredConvolution, method: Filtering, tensors: Tensors): void {
   const layout = layoutOf(plan, method);
   const { bands, groupBands, panels, strip } = layout;
   const stage: Stage = { ...tensors, plan, method, layout, base: e.scratch() };
@@ -43,7 +57,7 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
   const groups = e.i32(i32.div_u(i32.add(total, groupBands - 1), groupBands));
   const parts = e.i32(1);
   e.if(i32.lt_u(groups, e.i32(i32.mul(e.threads, GROUPS_PER_THREAD))), () => local.set(parts, i32.const(panels)));
-  clearMemory(e.i32(i32.add(stage.base, layout.inputs)), method.n * layout.stripPitch);
+  if (!method.isWhole) clearMemory(e.i32(i32.add(stage.base, layout.inputs)), method.input.size[0] * layout.stripPitch);
   const zeros = layout.outputs + strip.rows * strip.columns * PANEL_BYTES;
   clearMemory(e.i32(i32.add(stage.base, zeros)), PANEL_BYTES);
   clearMemory(e.i32(i32.add(stage.base, layout.ready)), panels);
@@ -70,13 +84,17 @@ export function emitWinograd(e: Emitter, plan: WinogradConvolution, method: Filt
     const from = e.i32(i32.rem_u(unit, parts));
     const to = e.i32(i32.add(from, 1));
     e.if(i32.eq(parts, 1), () => local.set(to, i32.const(panels)));
-    eachPanelOf(e, stage, { from, to }, (panel, columns) => {
-      e.scope(() => prepareKernel(e, stage, panel, columns));
-      e.scope(() => multiply(e, stage, group, { panel, columns }));
+    const index = e.i32();
+    e.for(index, from, to, 1, () => {
+      const panel = panelOf(e, stage, index);
+      e.scope(() => prepareKernel(e, stage, panel));
+      e.scope(() => multiply(e, stage, group, panel));
       eachBand((band) => {
-        e.scope(() => transformOutputs(e, stage, group, band, columns));
-        e.scope(() => repairOutputs(e, stage, band, panel, columns));
-        e.scope(() => finishStrip(e, stage, band, panel, columns));
+        e.scope(() => transformOutputs(e, stage, group, band, panel));
+        panel.withColumns((columns) => {
+          e.scope(() => repairOutputs(e, stage, band, index, columns));
+          e.scope(() => finishStrip(e, stage, band, index, columns));
+        });
       });
     });
   });
@@ -98,68 +116,73 @@ function clearTiles(e: Emitter, { layout, base, method }: Stage): void {
       local.set(address, i32.add(address, pitch));
     });
   };
-  clear(layout.tiles, method.n ** 2, layout.frequencyBytes, layout.channelBytes);
-  clear(layout.products, method.n, layout.productBytes, PANEL_BYTES);
+  clear(layout.tiles, method.rows * method.columns, layout.frequencyBytes, layout.channelBytes);
+  clear(layout.products, method.columns, layout.productBytes, PANEL_BYTES);
 }
 
 /** Transforms the tiles of a band. */
 function loadBand(e: Emitter, stage: Stage, group: Group, band: Band): void {
   eachTileRow(e, stage.layout, group, band, (tileRow, row) => {
-    e.scope(() => loadInputs(e, stage, band.sample, tileRow));
-    e.scope(() => transformInput(e, stage, group, row));
+    const inputs = stage.method.isWhole ? imageOf(e, stage, band.sample) : loadInputs(e, stage, band.sample, tileRow);
+    e.scope(() => transformInput(e, stage, group, row, inputs));
   });
 }
 
 /** Transforms the products of a band to its outputs. */
-function transformOutputs(e: Emitter, stage: Stage, group: Group, band: Band, columns: number): void {
+function transformOutputs(e: Emitter, stage: Stage, group: Group, band: Band, panel: Panel): void {
   const { layout, base, method } = stage;
   const outputs = e.i32(i32.add(base, layout.outputs));
   eachTileRow(e, layout, group, band, (_, row) => {
-    transformOutput(e, stage, group, row, outputs, columns);
-    local.set(outputs, i32.add(outputs, method.m * layout.strip.columns * PANEL_BYTES));
+    transformOutput(e, stage, group, row, outputs, panel);
+    local.set(outputs, i32.add(outputs, method.m[0] * layout.strip.columns * PANEL_BYTES));
   });
 }
 
 /** Transforms a panel of the kernel when it is first needed. */
-function prepareKernel(e: Emitter, stage: Stage, panel: I32, columns: number): void {
-  const isReady = e.i32(e.address(stage.layout.ready, [stage.base, 1], [panel, 1]));
+function prepareKernel(e: Emitter, stage: Stage, panel: Panel): void {
+  const isReady = e.i32(e.address(stage.layout.ready, [stage.base, 1], [panel.index, 1]));
   e.if(i32.eqz(i32.load8_u({}, isReady)), () => {
-    e.scope(() => transformKernel(e, stage, panel, columns));
-    e.scope(() => boundPanel(e, stage, panel, columns));
+    e.scope(() => transformKernel(e, stage, panel));
+    panel.withColumns((columns) => boundPanel(e, stage, panel.index, columns));
     i32.store8({}, isReady, 1);
   });
 }
 
-/** Runs `body` for panels; it is written once for full panels and once for a narrower last. */
-function eachPanelOf(
-  e: Emitter,
-  { plan }: Stage,
-  { from, to }: { from: I32 | number; to: I32 | number },
-  body: (panel: I32, columns: number) => void,
-): void {
-  const full = Math.floor(plan.outputChannels / PANEL_COLUMNS);
+/** A panel of output channels by its number. */
+function panelOf(e: Emitter, { plan, layout }: Stage, index: I32): Panel {
   const rest = plan.outputChannels % PANEL_COLUMNS;
-  const panel = e.i32();
-  e.for(panel, from, to, 1, () => {
-    if (!rest) body(panel, PANEL_COLUMNS);
-    else if (!full) body(panel, rest);
+  const isLast = () => i32.eq(index, layout.panels - 1);
+  const bytes = e.i32(PANEL_BYTES);
+  if (rest) e.if(isLast(), () => local.set(bytes, i32.const(Math.ceil(rest / 4) * 16)));
+  const withColumns = (body: (columns: number) => void) => {
+    if (!rest) e.scope(() => body(PANEL_COLUMNS));
+    else if (layout.panels === 1) e.scope(() => body(rest));
     else
       e.if(
-        i32.lt_u(panel, full),
-        () => body(panel, PANEL_COLUMNS),
-        () => body(panel, rest),
+        isLast(),
+        () => body(rest),
+        () => body(PANEL_COLUMNS),
       );
-  });
+  };
+  return { index, bytes, withColumns };
 }
 
-/** Copies the n rows of the input that a row of tiles needs, with zeros around. */
-function loadInputs(e: Emitter, { plan, method, layout, base, x }: Stage, sample: I32, tileRow: I32): void {
-  const { height, width, channels, top, left } = plan;
+/** A sample where it lies. */
+function imageOf(e: Emitter, { plan, x }: Stage, sample: I32): Inputs {
+  const [height, width] = plan.size;
+  const pitch = width * plan.channels * 4;
+  return { at: e.i32(e.address(x.address, [sample, height * pitch])), pitch };
+}
+
+/** Copies the rows of the input that a row of tiles needs, with zeros around. */
+function loadInputs(e: Emitter, { plan, method, layout, base, x }: Stage, sample: I32, tileRow: I32): Inputs {
+  const { size, channels, top, left } = plan;
+  const [height, width] = size;
   const rowBytes = width * channels * 4;
-  const y = e.i32(i32.sub(i32.mul(tileRow, method.m), top));
+  const y = e.i32(i32.sub(i32.mul(tileRow, method.m[0]), top));
   const from = e.i32(e.address(x.address, [sample, height * rowBytes], [y, rowBytes]));
   const to = e.i32(i32.add(base, layout.inputs + left * channels * 4));
-  e.for(e.i32(), 0, method.n, 1, () => {
+  e.for(e.i32(), 0, method.input.size[0], 1, () => {
     // A row above the first is, as an unsigned number, past the last.
     e.if(
       i32.lt_u(y, height),
@@ -170,63 +193,82 @@ function loadInputs(e: Emitter, { plan, method, layout, base, x }: Stage, sample
     local.set(from, i32.add(from, rowBytes));
     local.set(to, i32.add(to, layout.stripPitch));
   });
+  return { at: e.i32(i32.add(base, layout.inputs)), pitch: layout.stripPitch };
 }
 
 /**
- * The n * n products of matrices of one panel; each row of them is at once transformed along the rows of tiles. A tile's
- * last product along an axis serves its last output alone, so it is left out where that lies beyond the image.
+ * The products of matrices of one panel, row by row of a tile's; each row is at once transformed along the rows of tiles.
+ * The last product of a tile of Winograd's along an axis serves its last output alone, so it is left out where that lies
+ * beyond the image.
  */
-function multiply(e: Emitter, stage: Stage, group: Group, { panel, columns }: { panel: I32; columns: number }): void {
-  const { plan, method, layout, base } = stage;
-  const { rows, inner } = group;
-  const { channels, output } = plan;
-  const { m, n } = method;
-  const { channelBytes } = layout;
-  const vectors = Math.ceil(columns / 4);
+function multiply(e: Emitter, stage: Stage, group: Group, panel: Panel): void {
+  const { method, layout, base } = stage;
+  const y = e.i32();
   const tiles = e.i32(i32.add(base, layout.tiles));
-  const kernel = e.i32(e.address(layout.kernel, [base, 1], [panel, layout.kernelBytes]));
-  const products = e.i32();
+  const kernel = e.i32(e.address(layout.kernel, [base, 1], [panel.index, layout.kernelBytes]));
+  const rowBytes = { tiles: method.columns * layout.frequencyBytes, kernel: layout.kernelBytes / method.rows };
+  e.for(y, 0, method.rows, 1, () => {
+    panel.withColumns((columns) => multiplyRow(e, stage, group, { y, tiles, kernel, columns }));
+    transformProducts(e, stage, group, y, panel);
+    local.set(tiles, i32.add(tiles, rowBytes.tiles));
+    local.set(kernel, i32.add(kernel, rowBytes.kernel));
+  });
+}
+
+interface ProductRow {
+  /** Its number; its transformed tiles and kernel. */
+  readonly y: I32;
+  readonly tiles: I32;
+  readonly kernel: I32;
+  readonly columns: number;
+}
+
+function multiplyRow(e: Emitter, stage: Stage, { rows, inner }: Group, row: ProductRow): void {
+  const { plan, method, layout, base } = stage;
+  const { channels, output } = plan;
+  const { channelBytes } = layout;
+  const { columns } = row;
+  const vectors = Math.ceil(columns / 4);
+  const tiles = e.i32(row.tiles);
+  const kernel = e.i32(row.kernel);
+  const products = e.i32(i32.add(base, layout.products));
   const tileOffsets = [0, 1, 2, 3].map((tile) => tile * channelBytes);
   const productOffsets = [0, 1, 2, 3].map((tile) => tile * PANEL_BYTES);
-  const [y, x] = [e.i32(), e.i32()];
-  const [isCutBelow, isCutRight] = output.map((size) => size % m > 0);
-  e.for(y, 0, n, 1, () => {
-    local.set(products, i32.add(base, layout.products));
-    e.for(x, 0, n, 1, () => {
-      // Tiles lie column by column, the rows that are their samples' last at the end of each.
-      const tileColumns = e.i32(layout.tileColumns);
-      if (isCutRight) e.if(i32.eq(x, n - 1), () => local.set(tileColumns, layout.tileColumns - 1));
-      const runs = e.i32(1);
-      const length = e.i32(i32.mul(tileColumns, rows));
-      if (isCutBelow) {
-        e.if(i32.eq(y, n - 1), () => {
-          local.set(runs, tileColumns);
-          local.set(length, inner);
-        });
-      }
-      const run = { from: e.i32(tiles), to: e.i32(products) };
-      e.for(e.i32(), 0, runs, 1, () => {
-        const tile = e.i32();
-        const product = e.i32(run.to);
-        const end = e.i32(i32.add(run.from, i32.mul(length, channelBytes)));
-        e.for(tile, run.from, end, BLOCK_ROWS * channelBytes, () => {
-          const sums = takeSums(e, BLOCK_ROWS, columns);
-          clearSums(sums);
-          const a = e.i32(tile);
-          const aEnd = e.i32(i32.add(tile, channels * 4));
-          const b = e.i32(kernel);
-          multiplyRun(e, { rowOffsets: tileOffsets, aStep: 4, bStep: PANEL_BYTES }, sums, a, b, aEnd);
-          storeSums(e, sums, product, productOffsets, vectors * 4);
-          local.set(product, i32.add(product, BLOCK_ROWS * PANEL_BYTES));
-        });
-        local.set(run.from, i32.add(run.from, i32.mul(rows, channelBytes)));
-        local.set(run.to, i32.add(run.to, i32.mul(rows, PANEL_BYTES)));
+  const [isCutBelow, isCutRight] = output.map((size, axis) => size % method.m[axis]! > 0);
+  const x = e.i32();
+  e.for(x, 0, method.columns, 1, () => {
+    // Tiles lie column by column, the rows that are their samples' last at the end of each.
+    const tileColumns = e.i32(layout.tileColumns);
+    if (isCutRight) e.if(i32.eq(x, method.columns - 1), () => local.set(tileColumns, layout.tileColumns - 1));
+    const runs = e.i32(1);
+    const length = e.i32(i32.mul(tileColumns, rows));
+    if (isCutBelow) {
+      e.if(i32.eq(row.y, method.rows - 1), () => {
+        local.set(runs, tileColumns);
+        local.set(length, inner);
       });
-      local.set(tiles, i32.add(tiles, layout.frequencyBytes));
-      local.set(kernel, i32.add(kernel, channels * PANEL_BYTES));
-      local.set(products, i32.add(products, layout.productBytes));
+    }
+    const run = { from: e.i32(tiles), to: e.i32(products) };
+    e.for(e.i32(), 0, runs, 1, () => {
+      const tile = e.i32();
+      const product = e.i32(run.to);
+      const end = e.i32(i32.add(run.from, i32.mul(length, channelBytes)));
+      e.for(tile, run.from, end, BLOCK_ROWS * channelBytes, () => {
+        const sums = takeSums(e, BLOCK_ROWS, columns);
+        clearSums(sums);
+        const a = e.i32(tile);
+        const aEnd = e.i32(i32.add(tile, channels * 4));
+        const b = e.i32(kernel);
+        multiplyRun(e, { rowOffsets: tileOffsets, aStep: 4, bStep: PANEL_BYTES }, sums, a, b, aEnd);
+        storeSums(e, sums, product, productOffsets, vectors * 4);
+        local.set(product, i32.add(product, BLOCK_ROWS * PANEL_BYTES));
+      });
+      local.set(run.from, i32.add(run.from, i32.mul(rows, channelBytes)));
+      local.set(run.to, i32.add(run.to, i32.mul(rows, PANEL_BYTES)));
     });
-    transformProducts(e, stage, group, y, columns);
+    local.set(tiles, i32.add(tiles, layout.frequencyBytes));
+    local.set(kernel, i32.add(kernel, channels * PANEL_BYTES));
+    local.set(products, i32.add(products, layout.productBytes));
   });
 }
 
@@ -241,9 +283,9 @@ function boundPanel(e: Emitter, { plan, method, layout, base, kernel }: Stage, p
 
 /** A band's rows of outputs, or of windows of `size` by `size`: the first, and how many there are in the image. */
 function rowsOf(e: Emitter, { method, layout }: Stage, { tileRow }: Band, height: number, size = 1) {
-  const first = e.i32(i32.div_u(i32.mul(tileRow, method.m), size));
+  const first = e.i32(i32.div_u(i32.mul(tileRow, method.m[0]), size));
   const rows = e.i32(i32.sub(height, first));
-  e.atMost(rows, layout.strip.rows / size);
+  e.atMost(rows, Math.floor(layout.strip.rows / size));
   return { first, rows };
 }
 
@@ -263,7 +305,7 @@ function listOutputs(e: Emitter, stage: Stage, band: Band, mapped: Mapped): void
   const shape = mappedImage(plan, method);
   const map = e.i32(i32.add(base, layout.map));
   e.if(i32.ne(sample, mapped.sample), () => {
-    const image = e.i32(e.address(x.address, [sample, plan.height * plan.width * plan.channels * 4]));
+    const image = e.i32(e.address(x.address, [sample, plan.size[0] * plan.size[1] * plan.channels * 4]));
     local.set(mapped.largest, mapRepeats(e, shape, image, map));
     local.set(mapped.sample, sample);
   });
@@ -276,7 +318,12 @@ function listOutputs(e: Emitter, stage: Stage, band: Band, mapped: Mapped): void
 function repairOutputs(e: Emitter, stage: Stage, band: Band, panel: I32, columns: number): void {
   const { sample, tileRow } = band;
   const { plan, method, layout, base, x, y, kernel } = stage;
-  const { height, width, channels, relu, pool } = plan;
+  const {
+    size: [height, width],
+    channels,
+    relu,
+    pool,
+  } = plan;
   const list = listOf(e, stage, band);
   const outputs = e.i32(i32.add(base, layout.outputs));
   e.scope(() => copyRepeats(e, list, outputs, columns));
@@ -300,14 +347,14 @@ function repairOutputs(e: Emitter, stage: Stage, band: Band, panel: I32, columns
     kernel: e.i32(e.address(kernel.address, [panel, PANEL_BYTES])),
     kernelPitch: plan.outputChannels * 4,
     r: method.r,
-    top: e.i32(i32.sub(i32.mul(tileRow, method.m), plan.top)),
+    top: e.i32(i32.sub(i32.mul(tileRow, method.m[0]), plan.top)),
     left: plan.left,
     patch: e.i32(i32.add(base, layout.patch)),
   };
   settle(e, choices, source);
 }
 
-const biasOf = (e: Emitter, { bias }: WinogradConvolution, panel: I32) =>
+const biasOf = (e: Emitter, { bias }: FilteredConvolution, panel: I32) =>
   bias === undefined ? undefined : e.i32(e.address(bias, [panel, PANEL_BYTES]));
 
 /** Bias, ReLU and pooling, from the strip of outputs to the result. */
