@@ -37,6 +37,7 @@ import {
 } from "./filtering-plan.ts";
 import { boundErrors, copyRepeats, listRepeats, mapRepeats, settle } from "./filtering-repairs.ts";
 import {
+  eachVector,
   type Inputs,
   transformInput,
   transformKernel,
@@ -91,10 +92,8 @@ export function emitFiltering(e: Emitter, plan: FilteredConvolution, method: Fil
       e.scope(() => multiply(e, stage, group, panel));
       eachBand((band) => {
         e.scope(() => transformOutputs(e, stage, group, band, panel));
-        panel.withColumns((columns) => {
-          e.scope(() => repairOutputs(e, stage, band, index, columns));
-          e.scope(() => finishStrip(e, stage, band, index, columns));
-        });
+        e.scope(() => repairOutputs(e, stage, band, panel));
+        panel.withColumns((columns) => finishStrip(e, stage, band, index, columns));
       });
     });
   });
@@ -315,7 +314,7 @@ function listOutputs(e: Emitter, stage: Stage, band: Band, mapped: Mapped): void
   listRepeats(e, shape.map, layout.strip, { largest: mapped.largest, map: line, list, rows, used });
 }
 
-function repairOutputs(e: Emitter, stage: Stage, band: Band, panel: I32, columns: number): void {
+function repairOutputs(e: Emitter, stage: Stage, band: Band, panel: Panel): void {
   const { sample, tileRow } = band;
   const { plan, method, layout, base, x, y, kernel } = stage;
   const {
@@ -326,32 +325,37 @@ function repairOutputs(e: Emitter, stage: Stage, band: Band, panel: I32, columns
   } = plan;
   const list = listOf(e, stage, band);
   const outputs = e.i32(i32.add(base, layout.outputs));
-  e.scope(() => copyRepeats(e, list, outputs, columns));
+  e.scope(() => copyRepeats(e, list, outputs));
   if (!pool && !relu) return;
   const size = pool ? 2 : 1;
-  const choices = {
-    rows: rowsOf(e, stage, band, y.shape[0]!, size).rows,
-    width: y.shape[1]!,
-    size,
-    relu,
-    outputs,
-    rowBytes: layout.strip.columns * PANEL_BYTES,
-    list,
-    bias: biasOf(e, plan, panel),
-    bounds: e.i32(e.address(layout.bounds, [base, 1], [panel, PANEL_BYTES])),
-    columns,
-  };
-  const source = {
-    image: [height, width, channels] as const,
-    sample: e.i32(e.address(x.address, [sample, height * width * channels * 4])),
-    kernel: e.i32(e.address(kernel.address, [panel, PANEL_BYTES])),
-    kernelPitch: plan.outputChannels * 4,
-    r: method.r,
-    top: e.i32(i32.sub(i32.mul(tileRow, method.m[0]), plan.top)),
-    left: plan.left,
-    patch: e.i32(i32.add(base, layout.patch)),
-  };
-  settle(e, choices, source);
+  const { rows } = rowsOf(e, stage, band, y.shape[0]!, size);
+  const top = e.i32(i32.sub(i32.mul(tileRow, method.m[0]), plan.top));
+  const start = e.i32(e.address(0, [panel.index, PANEL_BYTES]));
+  eachVector(e, panel, [start, outputs], ([column, outputs]) => {
+    const ofChannels = (address: number) => e.i32(i32.add(column!, address));
+    const choices = {
+      rows,
+      width: y.shape[1]!,
+      size,
+      relu,
+      outputs: outputs!,
+      rowBytes: layout.strip.columns * PANEL_BYTES,
+      list,
+      bias: plan.bias === undefined ? undefined : ofChannels(plan.bias),
+      bounds: e.i32(i32.add(i32.add(base, layout.bounds), column!)),
+    };
+    const source = {
+      image: [height, width, channels] as const,
+      sample: e.i32(e.address(x.address, [sample, height * width * channels * 4])),
+      kernel: ofChannels(kernel.address),
+      kernelPitch: plan.outputChannels * 4,
+      r: method.r,
+      top,
+      left: plan.left,
+      patch: e.i32(i32.add(base, layout.patch)),
+    };
+    settle(e, choices, source);
+  });
 }
 
 const biasOf = (e: Emitter, { bias }: FilteredConvolution, panel: I32) =>

@@ -164,19 +164,19 @@ export function listRepeats(
 }
 
 /** Gives the listed outputs of a strip their values. */
-export function copyRepeats(e: Emitter, list: I32, outputs: I32, columns: number): void {
+export function copyRepeats(e: Emitter, list: I32, outputs: I32): void {
   const end = e.i32(i32.load({}, list));
   const entry = e.i32();
   e.for(entry, i32.add(list, LIST_HEAD), end, 8, () => {
     const to = e.i32(i32.add(outputs, i32.load({}, entry)));
     const from = e.i32(i32.add(outputs, i32.load({ offset: 4 }, entry)));
-    for (let v = 0; v < columns; v += 4) {
-      v128.store({ offset: v * 4 }, to, e.v128(v128.load({ offset: v * 4 }, from)));
+    for (let offset = 0; offset < PANEL_BYTES; offset += 16) {
+      v128.store({ offset }, to, e.v128(v128.load({ offset }, from)));
     }
   });
 }
 
-/** What choices are made of: the windows of a strip of outputs, in one panel of channels. */
+/** What choices are made of: the windows of a strip of outputs, in four channels. */
 export interface Choices {
   /** Windows of the strip; outputs along a side of each, 1 or 2. */
   readonly rows: I32;
@@ -186,17 +186,16 @@ export interface Choices {
   /** The strip's first output, and bytes from row to row of it. */
   readonly outputs: I32;
   readonly rowBytes: number;
-  /** The strip's list, which knows the magnitude of its inputs; the panel's bias, and its bounds for inputs of up to 1. */
+  /** The strip's list, which knows the magnitude of its inputs; the channels' bias, and their bounds for inputs of up to 1. */
   readonly list: I32;
   readonly bias: I32 | undefined;
   readonly bounds: I32;
-  readonly columns: number;
 }
 
 /** What sums are made of: one sample and the kernel. */
 export interface Source {
   readonly image: readonly [height: number, width: number, channels: number];
-  /** The sample, and the kernel's first column in the panel; bytes from row to row of the kernel; its side. */
+  /** The sample, and the kernel's first column; bytes from row to row of the kernel; its side. */
   readonly sample: I32;
   readonly kernel: I32;
   readonly kernelPitch: number;
@@ -212,26 +211,21 @@ export const patchBytes = (size: number, r: number, channels: number) => (size +
 
 /** Sums again what rounding would choose among. */
 export function settle(e: Emitter, choices: Choices, source: Source): void {
-  const { rows, width, size, relu, outputs, rowBytes, list, bias, bounds, columns } = choices;
+  const { rows, width, size, relu, outputs, rowBytes, list, bias, bounds } = choices;
   const window = size === 2 ? [0, PANEL_BYTES, rowBytes, rowBytes + PANEL_BYTES] : [0];
   const magnitude = e.v128(v128.load32_splat({ offset: 4 }, list));
-  const bound = (v: number) => e.v128(f32x4.mul(magnitude, v128.load({ offset: v * 4 }, bounds)));
-  const limits = Array.from({ length: Math.ceil(columns / 4) }, (_, i) => bound(i * 4));
+  const limit = e.v128(f32x4.mul(magnitude, v128.load({}, bounds)));
   const line = e.i32(outputs);
   const y = e.i32(source.top);
   e.for(e.i32(), 0, rows, 1, () => {
     const x = e.i32(-source.left);
-    const place = e.i32(line);
+    const vector = e.i32(line);
     e.for(e.i32(), 0, width, 1, () => {
-      for (const [i, limit] of limits.entries()) {
-        const vector = e.i32(i32.add(place, i * 16));
-        e.if(isClose(e, { relu, window, vector, limit, bias, offset: i * 16 }), () => {
-          const kernel = e.i32(i32.add(source.kernel, i * 16));
-          sumDirectly(e, { ...source, kernel }, { size, y, x, vector, window });
-        });
-      }
+      e.if(isClose(e, { relu, window, vector, limit, bias }), () =>
+        sumDirectly(e, source, { size, y, x, vector, window }),
+      );
       local.set(x, i32.add(x, size));
-      local.set(place, i32.add(place, size * PANEL_BYTES));
+      local.set(vector, i32.add(vector, size * PANEL_BYTES));
     });
     local.set(y, i32.add(y, size));
     local.set(line, i32.add(line, size * rowBytes));
@@ -244,19 +238,18 @@ interface Close {
   readonly vector: I32;
   readonly limit: V128;
   readonly bias: I32 | undefined;
-  readonly offset: number;
 }
 
 /**
  * Pushes whether in one of four channels the largest output of a window is nearer than the limit to another one, or to
  * zero where there is ReLU. What is exactly equal is settled: as integers, less 1, such differences are the largest.
  */
-function isClose(e: Emitter, { relu, window, vector, limit, bias, offset }: Close) {
+function isClose(e: Emitter, { relu, window, vector, limit, bias }: Close) {
   const sums = window.map((place) => e.v128(v128.load({ offset: place }, vector)));
   const largest = e.v128(sums[0]!);
   for (const sum of sums.slice(1)) local.set(largest, f32x4.pmax(largest, sum));
   const differences = sums.length > 1 ? sums.map((sum) => e.v128(f32x4.sub(largest, sum))) : [];
-  if (bias) local.set(largest, f32x4.add(largest, v128.load({ offset, align: 4 }, bias)));
+  if (bias) local.set(largest, f32x4.add(largest, v128.load({ align: 4 }, bias)));
   if (relu) differences.push(e.v128(f32x4.abs(largest)));
   const least = e.v128(i32x4.splat(-1));
   for (const difference of differences) {
@@ -268,7 +261,7 @@ function isClose(e: Emitter, { relu, window, vector, limit, bias, offset }: Clos
   return v128.any_true(close);
 }
 
-/** The outputs of one window, summed over its inputs in order. */
+/** The outputs of one window in four channels, summed over its inputs in order. */
 function sumDirectly(
   e: Emitter,
   { image: [height, width, channels], sample, kernel, kernelPitch, r, patch }: Source,

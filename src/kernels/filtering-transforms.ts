@@ -89,7 +89,12 @@ export function transformKernel(e: Emitter, stage: Stage, panel: Panel): void {
 }
 
 /** Runs `body` for each vector of a panel's row, with the vector's addresses in place of the row's. */
-function eachVector(e: Emitter, { bytes }: Panel, rows: readonly I32[], body: (vectors: readonly I32[]) => void): void {
+export function eachVector(
+  e: Emitter,
+  { bytes }: Panel,
+  rows: readonly I32[],
+  body: (vectors: readonly I32[]) => void,
+): void {
   const offset = e.i32();
   e.for(offset, 0, bytes, 16, () => body(rows.map((row) => e.i32(i32.add(row, offset)))));
 }
