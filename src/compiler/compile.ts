@@ -12,7 +12,15 @@ import { addPenalty, addPenaltyGradient, penaltySums } from "../kernels/weight-p
 import { COUNTERS, type HostFeatures, type Scratch } from "../wasm/emitter.ts";
 import { differentiate } from "./differentiate.ts";
 import { emitModule, kernelsOf, memoryBytesOf } from "./emit.ts";
-import { findSparseInputs, fuse, fuseReluGradients, fuseUpdates, leaveOutWinners, pairDenseGradients } from "./fuse.ts";
+import {
+  filterKernels,
+  findSparseInputs,
+  fuse,
+  fuseReluGradients,
+  fuseUpdates,
+  leaveOutWinners,
+  pairDenseGradients,
+} from "./fuse.ts";
 import { Graph } from "./graph.ts";
 import type { LoweredLoss, Network, Program, Training } from "./network.ts";
 import { planMemory } from "./plan.ts";
@@ -37,6 +45,8 @@ export interface CompiledNetwork {
   readonly memoryBytes: number;
   /** Where the tensors lie that the caller reads and writes. */
   readonly operands: ReadonlyMap<Tensor, Operand>;
+  /** Weights that the program `prepare` reads: it must run between a change of one of them and `forward`. */
+  readonly preparedWeights: ReadonlySet<Tensor>;
   /** Where each thread's counters are, and what the kernels are; with `profile` only. */
   readonly counters?: Scratch;
   readonly kernels?: readonly KernelInfo[];
@@ -71,7 +81,8 @@ export function formatBytes(bytes: number): string {
 export function compile(network: Network, options: CompileOptions): CompiledNetwork {
   const { batchSize, threads, features, profile = false } = options;
   const programs = buildPrograms(network);
-  const persistent = persistentTensors(network);
+  const prepared = programs.get("prepare") ?? [];
+  const persistent = [...persistentTensors(network), ...prepared.flatMap(({ outputs }) => outputs)];
   const rounds = new Map([...programs].map(([program, nodes]) => [program, schedule(nodes, persistent)]));
   const plan = planMemory([...rounds.values()], persistent, batchSize, threads);
   const nodes = [...programs].map(([program, nodes]) => [program, kernelsOf(nodes, plan)] as const);
@@ -83,7 +94,8 @@ export function compile(network: Network, options: CompileOptions): CompiledNetw
     throw notEnoughMemory(memoryBytes, batchSize, "2 GiB is the most it can have");
   }
   const module = emitModule({ programs: rounds, plan, features, threads, counters });
-  const compiled = { module, programs: [...programs.keys()], memoryBytes, operands: plan.operands };
+  const preparedWeights = new Set(prepared.flatMap(({ inputs }) => inputs));
+  const compiled = { module, programs: [...programs.keys()], memoryBytes, operands: plan.operands, preparedWeights };
   return counters ? { ...compiled, counters, kernels } : compiled;
 }
 
@@ -98,7 +110,8 @@ export function compileKernel<Attributes>(
   const programs = new Map<Program, Rounds>([["forward", [graph.nodes]]]);
   const plan = planMemory([...programs.values()], [], batchSize, threads);
   const module = emitModule({ programs, plan, features, threads });
-  return { module, programs: ["forward"], memoryBytes: plan.bytes, operands: plan.operands };
+  const { bytes: memoryBytes, operands } = plan;
+  return { module, programs: ["forward"], memoryBytes, operands, preparedWeights: new Set() };
 }
 
 function describeKernels(program: Program, nodes: readonly Node[], { training }: Network): KernelInfo[] {
@@ -119,7 +132,9 @@ function describeKernels(program: Program, nodes: readonly Node[], { training }:
 
 /** The ops of each program, fused and in order. */
 export function buildPrograms(network: Network): Map<Program, readonly Node[]> {
-  const programs = new Map<Program, readonly Node[]>([["forward", buildForward(network)]]);
+  const { prepare, forward } = splitPreparation(buildForward(network), network);
+  const programs = new Map<Program, readonly Node[]>([["forward", forward]]);
+  if (prepare.length > 0) programs.set("prepare", prepare);
   const { training } = network;
   if (training) {
     programs.set("evaluateStep", buildStep(network, training, false));
@@ -153,8 +168,19 @@ function graphOf({ input, inputBytes, inputDivisor }: Network): Graph {
 function buildForward(network: Network): readonly Node[] {
   const graph = graphOf(network);
   const result = network.forward(graph, network.input);
-  const fused = leaveOutWinners(findSparseInputs(fuse(graph.nodes, new Set([result]))));
+  const fused = filterKernels(leaveOutWinners(findSparseInputs(fuse(graph.nodes, new Set([result])))));
   return fused.map((node) => withOutput(node, result, network.output));
+}
+
+/** Apart from the others, the ops that see nothing but weights. */
+function splitPreparation(nodes: readonly Node[], { parameters, untrained = [] }: Network) {
+  const known = new Set([...parameters, ...untrained]);
+  const prepare = nodes.filter(({ inputs, outputs }) => {
+    const isPrepared = inputs.length > 0 && inputs.every((input) => known.has(input));
+    if (isPrepared) for (const output of outputs) known.add(output);
+    return isPrepared;
+  });
+  return { prepare, forward: nodes.filter((node) => !prepare.includes(node)) };
 }
 
 /** The node with its output `from` replaced by `to`. */
@@ -176,7 +202,8 @@ function buildStep(network: Network, training: Training, update: boolean): reado
   const kept = new Set([output, loss.differentiated, loss.gradient]);
   graph.nodes.splice(0, graph.nodes.length, ...findSparseInputs(fuse(graph.nodes, kept)));
   if (update) appendUpdate(graph, network, training, loss);
-  return pairDenseGradients(fuseUpdates(fuseReluGradients(leaveOutWinners(withoutUnused(graph.nodes)))));
+  const fused = fuseReluGradients(leaveOutWinners(withoutUnused(graph.nodes)));
+  return pairDenseGradients(fuseUpdates(filterKernels(fused)));
 }
 
 /** The loss and its gradient with the samples' weights in them, where there are some. */

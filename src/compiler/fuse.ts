@@ -5,6 +5,8 @@
 import { relu, reluGradient } from "../kernels/activations.ts";
 import { biasAdd } from "../kernels/bias-add.ts";
 import { type Conv2dAttributes, conv2d, isDilated } from "../kernels/conv2d.ts";
+import { filterKernel } from "../kernels/filter-kernel.ts";
+import { filteredConv2d, filteredImage, filteringOf } from "../kernels/filtered-conv2d.ts";
 import { type MatmulAttributes, matmul } from "../kernels/matmul.ts";
 import { type MatmulWeightGradientAttributes, matmulWeightGradient } from "../kernels/matmul-weight-gradient.ts";
 import { type MaxPool2dAttributes, maxPool2d } from "../kernels/max-pool2d.ts";
@@ -62,6 +64,24 @@ export function leaveOutWinners(nodes: readonly Node[]): Node[] {
     const [y, winners] = outputs;
     const isAsked = op !== (conv2d as Op<unknown>) || !winners || uses.has(winners);
     return isAsked ? node : { ...node, outputs: [y!] };
+  });
+}
+
+/** Makes two ops of convolutions that filtering does with fewer operations: the kernel's transform and the filtering. */
+export function filterKernels(nodes: readonly Node[]): Node[] {
+  return nodes.flatMap((node): Node[] => {
+    if (node.op !== (conv2d as Op<unknown>)) return [node];
+    const attributes = node.attributes as Conv2dAttributes;
+    const [x, kernel, ...bias] = node.inputs as [Tensor, Tensor, ...Tensor[]];
+    if (!filteringOf(attributes, x, kernel)) return [node];
+    const own = { image: filteredImage(attributes, x, kernel) };
+    const outputs = filterKernel.infer(own, [kernel]).map((type, i): Tensor => {
+      return { ...type, name: `${kernel.name}_${i ? "bounds" : "filtered"}` };
+    });
+    return [
+      { op: filterKernel as Op<unknown>, attributes: own, inputs: [kernel], outputs },
+      { ...node, op: filteredConv2d as Op<unknown>, inputs: [x, kernel, ...outputs, ...bias] },
+    ];
   });
 }
 

@@ -9,7 +9,6 @@ import { reluGradient } from "./activations.ts";
 import { addSegments } from "./add-segments.ts";
 import { finishSums, PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
 import { channelSum } from "./channel-sum.ts";
-import { emitFiltering } from "./conv2d-filtering.ts";
 import { conv2dInputGradient } from "./conv2d-input-gradient.ts";
 import { conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
 import {
@@ -21,8 +20,6 @@ import {
   panelBytes,
   windowMap,
 } from "./convolution.ts";
-import type { FilteredImage } from "./filtering.ts";
-import { bestFiltering, filteringScratchBytes } from "./filtering-plan.ts";
 import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
 import { packPanel } from "./packing.ts";
 import { sparseConv2dInputGradient } from "./sparse-conv2d-input-gradient.ts";
@@ -46,7 +43,11 @@ export interface Conv2dAttributes {
 }
 
 /** The size of the output before pooling. */
-function outputSize({ strides, dilation = NEIGHBOURS, padding }: Conv2dAttributes, x: TensorType, kernel: TensorType) {
+export function outputSize(
+  { strides, dilation = NEIGHBOURS, padding }: Conv2dAttributes,
+  x: TensorType,
+  kernel: TensorType,
+) {
   return convolutionOutput(x.shape, windowSize(kernel.shape, dilation), strides, padding);
 }
 
@@ -143,19 +144,13 @@ export const conv2d: Op<Conv2dAttributes> = {
   },
 
   scratchBytes(attributes, [x, kernel]) {
-    const method = filteringOf(attributes, x!, kernel!);
-    if (method) return filteringScratchBytes(filteredOf(attributes, x!, kernel!), method);
     if (isSparse(attributes)) return sparseLayout(sparseOf(attributes, x!, kernel!)).bytes;
     const plan = planOf(attributes, x!, kernel!);
     return panelBytes(plan) + paddedBytes(plan.image) + 64 + mapBytes(windowMap(plan));
   },
 
   emit(e, attributes, [x, kernel, bias], [y, winners]) {
-    const method = filteringOf(attributes, x!, kernel!);
-    if (method) {
-      const convolution = { ...filteredOf(attributes, x!, kernel!), ...(bias && { bias: bias.address }) };
-      emitFiltering(e, convolution, method, { x: x!, kernel: kernel!, y: y!, winners });
-    } else if (isSparse(attributes)) {
+    if (isSparse(attributes)) {
       emitSparse(e, attributes, { x: x!, kernel: kernel!, bias, y: y! });
     } else {
       emitDirect(e, attributes, { x: x!, kernel: kernel!, bias, y: y!, winners });
@@ -251,29 +246,6 @@ function planOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType)
     strides,
     dilation,
     output: outputSize(attributes, x, kernel),
-    outputChannels: kernel.shape[3]!,
-    relu: relu ?? false,
-    pool: pool ?? false,
-  };
-}
-
-/** Filtering where it saves work. */
-function filteringOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType) {
-  if (attributes.strides.some((stride) => stride > 1) || isDilated(attributes)) return undefined;
-  return bestFiltering(kernel.shape, imageOf(attributes, x, kernel));
-}
-
-function imageOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): FilteredImage {
-  const [height, width] = x.shape as [number, number, number];
-  const [top, , left] = attributes.padding;
-  return { size: [height, width], top, left, output: outputSize(attributes, x, kernel) };
-}
-
-function filteredOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType) {
-  const { relu, pool } = attributes;
-  return {
-    ...imageOf(attributes, x, kernel),
-    channels: x.shape[2]!,
     outputChannels: kernel.shape[3]!,
     relu: relu ?? false,
     pool: pool ?? false,

@@ -2,9 +2,10 @@
  * How a convolution is cut up for filtering: by which method, in which bands and groups of bands, and what lies where in scratch
  * memory. Of shapes alone, so that the order of sums is the same on every machine.
  */
-import type { I32 } from "../wasm/emitter.ts";
+import { i32, local } from "wasmati";
+import type { Emitter, I32 } from "../wasm/emitter.ts";
 import { BLOCK_ROWS, PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
-import type { FilteredImage, Filtering } from "./filtering.ts";
+import type { FilteredImage, Filtering, Passes } from "./filtering.ts";
 import { type MappedImage, patchBytes, repairListBytes } from "./filtering-repairs.ts";
 import { FOURIER_SIZES, fourierFiltering } from "./fourier.ts";
 import type { Operand } from "./op.ts";
@@ -81,7 +82,7 @@ export function layoutOf(plan: FilteredConvolution, method: Filtering) {
   const stripPitch = (columns + r - 1) * channels * 4;
   const frequencyBytes = oddLines(groupTiles * channelBytes);
   const productBytes = oddLines(groupTiles * PANEL_BYTES);
-  const kernelBytes = rows * rowProducts * channels * PANEL_BYTES;
+  const kernelBytes = filteredPanelBytes(method, channels);
   let end = 0;
   const take = (bytes: number) => {
     const offset = end;
@@ -111,12 +112,9 @@ export function layoutOf(plan: FilteredConvolution, method: Filtering) {
     listBytes,
     /** Where in scratch memory lies what. */
     patch: take(patchBytes(plan.pool ? 2 : 1, r, channels)),
-    bounds: take(panels * PANEL_BYTES),
-    /** A byte a panel of the kernel: whether it is transformed. */
-    ready: take(panels),
     repeats: take(groupBands * listBytes),
-    square: take(rows * Math.max(input.size[1], r) * parts * 16),
-    desk: take(Math.max(rows, rowProducts) * parts * 16),
+    square: take(squareBytes(method, input)),
+    desk: take(deskBytes(method)),
     /** With a place of zeros at the end. */
     outputs: take((strip.rows * columns + 1) * PANEL_BYTES),
     products: take(rowProducts * productBytes),
@@ -124,7 +122,6 @@ export function layoutOf(plan: FilteredConvolution, method: Filtering) {
     inputs: take(method.isWhole ? 0 : input.size[0] * stripPitch),
     map: take(mapBytes(mappedImage(plan, method).map)),
     tiles: take(rows * rowProducts * frequencyBytes),
-    kernel: take(panels * kernelBytes),
     bytes: end,
   };
 }
@@ -155,13 +152,20 @@ function bandsPerGroup(bandTiles: number, mostTiles: number): number {
 
 export type Layout = ReturnType<typeof layoutOf>;
 
-export function filteringScratchBytes(plan: FilteredConvolution, method: Filtering): number {
-  return layoutOf(plan, method).bytes;
-}
+/** Bytes of one panel of a transformed kernel: (rows * columns of products, channels, 8). */
+export const filteredPanelBytes = ({ rows, columns }: Filtering, channels: number) =>
+  rows * columns * channels * PANEL_BYTES;
+
+/** Bytes that a transform needs between its passes, and for its own use in one. */
+export const squareBytes = ({ rows, parts }: Filtering, { size }: Passes) => rows * size[1] * parts * 16;
+export const deskBytes = ({ rows, columns, parts }: Filtering) => Math.max(rows, columns) * parts * 16;
 
 export interface Tensors {
   readonly x: Operand;
   readonly kernel: Operand;
+  /** The kernel, transformed, and the bounds of the errors. */
+  readonly filtered: Operand;
+  readonly bounds: Operand;
   readonly y: Operand;
   readonly winners?: Operand | undefined;
 }
@@ -183,4 +187,24 @@ export interface Panel {
   readonly bytes: I32;
   /** Runs `body` for the number of its columns; it is written once for full panels and once for a narrower last. */
   readonly withColumns: (body: (columns: number) => void) => void;
+}
+
+/** The panel of that number. */
+export function panelOf(e: Emitter, outputChannels: number, index: I32): Panel {
+  const panels = Math.ceil(outputChannels / PANEL_COLUMNS);
+  const rest = outputChannels % PANEL_COLUMNS;
+  const isLast = () => i32.eq(index, panels - 1);
+  const bytes = e.i32(PANEL_BYTES);
+  if (rest) e.if(isLast(), () => local.set(bytes, i32.const(Math.ceil(rest / 4) * 16)));
+  const withColumns = (body: (columns: number) => void) => {
+    if (!rest) e.scope(() => body(PANEL_COLUMNS));
+    else if (panels === 1) e.scope(() => body(rest));
+    else
+      e.if(
+        isLast(),
+        () => body(rest),
+        () => body(PANEL_COLUMNS),
+      );
+  };
+  return { index, bytes, withColumns };
 }

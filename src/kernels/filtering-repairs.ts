@@ -303,28 +303,3 @@ function sumDirectly(
   });
   storeSums(e, sums, vector, window, 4);
 }
-
-/**
- * For one panel of output channels the bounds of the error for inputs of up to 1: `error` times the sum of the kernel's
- * magnitudes. In lanes that are no channels there is nothing to settle.
- */
-export function boundErrors(
-  e: Emitter,
-  { error, taps, kernelPitch, columns }: { error: number; taps: number; kernelPitch: number; columns: number },
-  kernel: I32,
-  bounds: I32,
-): void {
-  for (let v = 0; v < PANEL_BYTES / 16; v++) {
-    const tap = e.i32(i32.add(kernel, v * 16));
-    const sum = e.v128(f32x4.splat(0));
-    const lanes = Math.max(0, Math.min(4, columns - v * 4));
-    if (lanes > 0) {
-      e.for(e.i32(), 0, taps, 1, () => {
-        local.set(sum, f32x4.add(sum, f32x4.abs(v128.load({ align: 4 }, tap))));
-        local.set(tap, i32.add(tap, kernelPitch));
-      });
-    }
-    const used = firstLanes(e, lanes);
-    v128.store({ offset: v * 16 }, bounds, e.v128(v128.and(f32x4.mul(sum, f32x4.splat(error)), used)));
-  }
-}

@@ -1,12 +1,12 @@
 /**
- * The two-dimensional transforms of filtering: of the kernel, of the input's tiles and of the products. Each goes along
- * both axes of a square of vectors: over the columns of kernels and inputs, then over the rows; of products over each row
- * when it is there, in the end over the columns.
+ * The two-dimensional transforms of filtering: of kernels, of the input's tiles and of the products. Each goes along both
+ * axes of a square of vectors: over the columns of kernels and inputs, then over the rows; of products over each row when
+ * it is there, in the end over the columns.
  */
 import { i32, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
 import { PANEL_BYTES } from "./block.ts";
-import type { Passes, Vectors } from "./filtering.ts";
+import type { Filtering, Passes, Vectors } from "./filtering.ts";
 import type { Group } from "./filtering-bands.ts";
 import type { Panel, Stage } from "./filtering-plan.ts";
 
@@ -38,20 +38,22 @@ const vectorsOf = (e: Emitter, from: Place, to: Place): Vectors => ({
   store: (index, vector) => v128.store({ offset: to.offset(index), align: 4 }, to.at, vector),
 });
 
+/** Memory for what is between the passes of a transform, and for its own use in one. */
+export interface Workspace {
+  readonly square: I32;
+  readonly desk: I32;
+}
+
 const deskOf = (e: Emitter, { base, layout }: Stage) => e.i32(i32.add(base, layout.desk));
 
 /** Transforms the columns and then the rows of matrices; gives a function that writes it, for one place. */
-function squareTransform(e: Emitter, stage: Stage, passes: Passes) {
-  const { method, layout, base } = stage;
+export function squareTransform(e: Emitter, { rows, parts }: Filtering, passes: Passes, { square, desk }: Workspace) {
   const [, width] = passes.size;
-  const { rows, parts } = method;
-  const desk = deskOf(e, stage);
   const down = passes.down(e, desk);
   const across = passes.across(e, desk);
   const rowBytes = width * parts * 16;
   return (place: MatrixPlace) => {
-    const square = e.i32(i32.add(base, layout.square));
-    const column = e.i32(square);
+    const [column, line] = [e.i32(square), e.i32(square)];
     const from = e.i32(place.from);
     const to = e.i32(place.to);
     const inSquare = (index: number) => Math.floor(index / parts) * rowBytes + (index % parts) * 16;
@@ -61,31 +63,11 @@ function squareTransform(e: Emitter, stage: Stage, passes: Passes) {
       local.set(column, i32.add(column, parts * 16));
     });
     e.for(e.i32(), 0, rows, 1, () => {
-      across(vectorsOf(e, { at: square, offset: (i) => i * 16 }, { at: to, offset: (i) => i * place.toColumn }));
-      local.set(square, i32.add(square, rowBytes));
+      across(vectorsOf(e, { at: line, offset: (i) => i * 16 }, { at: to, offset: (i) => i * place.toColumn }));
+      local.set(line, i32.add(line, rowBytes));
       local.set(to, i32.add(to, place.toRow));
     });
   };
-}
-
-/** Transforms one panel of output channels: (rows * columns of products, channels, 8). */
-export function transformKernel(e: Emitter, stage: Stage, panel: Panel): void {
-  const { plan, method, layout, base, kernel } = stage;
-  const { channels, outputChannels } = plan;
-  const transform = squareTransform(e, stage, method.kernel);
-  const from = e.i32(e.address(kernel.address, [panel.index, PANEL_BYTES]));
-  const to = e.i32(e.address(layout.kernel, [base, 1], [panel.index, layout.kernelBytes]));
-  const place = {
-    fromRow: method.r * channels * outputChannels * 4,
-    fromColumn: channels * outputChannels * 4,
-    toRow: method.columns * channels * PANEL_BYTES,
-    toColumn: channels * PANEL_BYTES,
-  };
-  e.for(e.i32(), 0, channels, 1, () => {
-    eachVector(e, panel, [from, to], ([from, to]) => transform({ from: from!, to: to!, ...place }));
-    local.set(from, i32.add(from, outputChannels * 4));
-    local.set(to, i32.add(to, PANEL_BYTES));
-  });
 }
 
 /** Runs `body` for each vector of a panel's row, with the vector's addresses in place of the row's. */
@@ -103,7 +85,8 @@ export function eachVector(
 export function transformInput(e: Emitter, stage: Stage, { rows }: Group, row: I32, inputs: Inputs): void {
   const { plan, method, layout, base } = stage;
   const { channels } = plan;
-  const transform = squareTransform(e, stage, method.input);
+  const workspace = { square: e.i32(i32.add(base, layout.square)), desk: deskOf(e, stage) };
+  const transform = squareTransform(e, method, method.input, workspace);
   const from = e.i32(inputs.at);
   const to = e.i32(e.address(layout.tiles, [base, 1], [row, layout.channelBytes]));
   e.for(e.i32(), 0, layout.tileColumns, 1, () => {

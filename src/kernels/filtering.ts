@@ -50,6 +50,8 @@ export interface Filtering {
   /** A tile's products: rows, and products in each. */
   readonly rows: number;
   readonly columns: number;
+  /** The products' factors that a kernel gives, by the plain definition; for tests. */
+  readonly filtered: (tap: (y: number, x: number) => number) => number[];
   /** Numbers that stand for one between the passes: two where it is complex. */
   readonly parts: 1 | 2;
   /** Whether a tile is a whole image, which is read where it lies. */

@@ -178,6 +178,7 @@ export const FOURIER_SIZES = [8, 12, 16];
 /** Filtering of an image with a kernel of r x r by polynomials of degree below n. */
 export function fourierFiltering(n: number, r: number, { size, top, left, output }: FilteredImage): Filtering {
   const half = n / 2;
+  const scale = 2 / n ** 2;
   /** Values of real polynomials whose coefficients are vectors, from the `first` power on. */
   const down =
     (count: number, first: number, scale = 1): Writer =>
@@ -222,6 +223,24 @@ export function fourierFiltering(n: number, r: number, { size, top, left, output
     r,
     rows: half,
     columns: 3 * n,
+    filtered(tap) {
+      const values: number[] = [];
+      for (let u = 0; u < half; u++) {
+        for (let v = 0; v < n; v++) {
+          let [re, im] = [0, 0];
+          for (let y = 0; y < r; y++) {
+            for (let x = 0; x < r; x++) {
+              // The roots of u^n = -1, of which every other one is here, and those of v^n = 1.
+              const angle = (Math.PI * (4 * u + 1) * y + 2 * Math.PI * v * x) / n;
+              re += Math.cos(angle) * tap(y, x) * scale;
+              im += Math.sin(angle) * tap(y, x) * scale;
+            }
+          }
+          values.push(re, re + im, re - im);
+        }
+      }
+      return values;
+    },
     parts: 2,
     isWhole: true,
     error: 1e-7,
@@ -232,7 +251,7 @@ export function fourierFiltering(n: number, r: number, { size, top, left, output
     },
     kernel: {
       size: [r, r],
-      down: down(r, 0, 2 / n ** 2),
+      down: down(r, 0, scale),
       // Of negative powers: the conjugate values.
       across: across(r, 0, (e) => ({ re, im }) => [re!, add(e, re, im), subtract(e, re, im)]),
     },

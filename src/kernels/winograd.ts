@@ -51,6 +51,14 @@ export function winogradFiltering(m: number, r: number): Filtering {
     r,
     rows: n,
     columns: n,
+    filtered: (tap) =>
+      kernel.flatMap((down) =>
+        kernel.map((across) => {
+          let sum = 0;
+          for (const [y, a] of down.entries()) for (const [x, b] of across.entries()) sum += a * b * tap(y, x);
+          return sum;
+        }),
+      ),
     parts: 1,
     isWhole: false,
     error: METHODS.get(n)!.error,

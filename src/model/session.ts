@@ -67,6 +67,8 @@ export class Session {
   readonly #operands: ReadonlyMap<Tensor, Operand>;
   readonly #compiled: CompiledNetwork;
   readonly #options: CompileOptions;
+  /** Whether what `prepare` makes is of the present weights. */
+  #isPrepared: boolean;
   #steps = 0;
   #samples = 0;
 
@@ -74,6 +76,7 @@ export class Session {
     this.#machine = machine;
     this.#compiled = compiled;
     this.#operands = compiled.operands;
+    this.#isPrepared = compiled.preparedWeights.size === 0;
     this.#options = options;
     this.batchSize = options.batchSize;
   }
@@ -90,11 +93,12 @@ export class Session {
 
   /**
    * A live view of a tensor's memory: a state tensor's elements, or those of `batchSize` samples of a batched input,
-   * targets or output. Write inputs and weights through it, read outputs and results.
+   * targets or output. Write inputs and weights through it, at once, read outputs and results.
    */
   view(tensor: Tensor): Buffer {
     const operand = this.#operands.get(tensor);
     if (!operand) throw new InternalError(`tensor ${tensor.name} has no place in memory`);
+    this.#mayChange([tensor]);
     const length = elementsOf(tensor.shape) * (tensor.batched ? this.batchSize : 1);
     const { buffer } = this.#machine.memory;
     if (operand.dtype === "float32") return new Float32Array(buffer, operand.address, length);
@@ -102,11 +106,21 @@ export class Session {
     return new Uint8Array(buffer, operand.address, length);
   }
 
+  #mayChange(tensors: Iterable<Tensor>): void {
+    const { preparedWeights } = this.#compiled;
+    for (const tensor of tensors) if (preparedWeights.has(tensor)) this.#isPrepared = false;
+  }
+
   /** Runs a program on the first `batch` samples. Rejects with an InternalError when a thread fails. */
   async run(program: Program, batch: number): Promise<void> {
     try {
+      if (program === "forward" && !this.#isPrepared) {
+        this.#machine.run("prepare", batch);
+        this.#isPrepared = true;
+      }
       this.#machine.run(program, batch);
       if (program === "trainStep") {
+        this.#mayChange(this.#compiled.preparedWeights);
         this.#steps++;
         this.#samples += batch;
       }

@@ -1,9 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { expectMatchesReference, randomInput, runKernel, runReference, sizes } from "../../test/helpers/kernels.ts";
-import { conv2d } from "./conv2d.ts";
+import {
+  expectClose,
+  expectMatchesReference,
+  type Input,
+  randomInput,
+  runKernel,
+  runReference,
+  sizes,
+} from "../../test/helpers/kernels.ts";
+import { type Conv2dAttributes, conv2d } from "./conv2d.ts";
+import { filterKernel } from "./filter-kernel.ts";
+import { filteredConv2d, filteredImage } from "./filtered-conv2d.ts";
 import { bestFiltering } from "./filtering-plan.ts";
-import type { Value } from "./op.ts";
+import type { TensorType, Value } from "./op.ts";
 import { convolutionOutput, type Padding } from "./window.ts";
 import { positionOf } from "./winners.ts";
 import { matricesOf } from "./winograd.ts";
@@ -29,6 +39,19 @@ test.each([
   const expected = found.map((_, i) => taps.reduce((sum, tap, k) => sum + tap * signal[i + k]!, 0));
   for (const [i, value] of found.entries()) expect(value).toBeCloseTo(expected[i]!, 12);
 });
+
+/** `filteredConv2d` with inputs as `conv2d` has them: the kernel is transformed by `filterKernel`. */
+function filtered(attributes: Conv2dAttributes, inputs: readonly Input[], options: { relaxedSimd?: boolean } = {}) {
+  const [x, kernel, ...bias] = inputs as [Input, Input, ...Input[]];
+  const own = { image: filteredImage(attributes, x as TensorType, kernel as TensorType) };
+  const made = { op: filterKernel, attributes: own, inputs: [kernel], batch: 1, ...options };
+  const types = filterKernel.infer(own, [kernel as TensorType]);
+  const transformed = runKernel(made).outputs.map((data, i) => {
+    // Behind the last channel may be anything.
+    return { ...types[i]!, data: Array.from(data, (value) => (Number.isNaN(value) ? 1e30 : value)) };
+  });
+  return { op: filteredConv2d, attributes, inputs: [x, kernel, ...transformed, ...bias] };
+}
 
 const scaled = (input: ReturnType<typeof randomInput>, by: number) => ({
   ...input,
@@ -77,7 +100,8 @@ test("matches the reference, with bias, ReLU and pooling", () => {
         scaled(randomInput(weights, null, seed + 1, 0), 0.1),
         randomInput(weights.slice(3), null, seed + 2),
       ];
-      expectMatchesReference({ op: conv2d, attributes: { strides: [1, 1], padding, relu, pool }, inputs, batch }, 4e-5);
+      const attributes = { strides: [1, 1] as const, padding, relu, pool };
+      expectMatchesReference({ ...filtered(attributes, inputs), batch }, 4e-5);
     }),
     { numRuns: 30 },
   );
@@ -135,11 +159,36 @@ function directErrors({ image, weights, padding }: Geometry): number[] {
   });
 }
 
+test.each(["Fourier 16", "Fourier 12", "Fourier 8", "F(5x5, 5x5)", "F(4x4, 3x3)"] as const)(
+  "%s: the transformed kernel is what it is by definition",
+  (name) => {
+    const { image, weights, padding } = METHODS[name];
+    const kernel = randomInput(weights, null, 3, 0);
+    const own = filteredImage(
+      { strides: [1, 1], padding },
+      { shape: image } as TensorType,
+      { shape: weights } as TensorType,
+    );
+    const test = { op: filterKernel, attributes: { image: own }, inputs: [kernel], batch: 1 };
+    const outs = weights[3]!;
+    // Behind the last channel lies anything.
+    const used = (data: ArrayLike<number>) => {
+      const panel = data.length / Math.ceil(outs / 8);
+      return Array.from(data).filter((_, i) => Math.floor(i / panel) * 8 + (i % 8) < outs);
+    };
+    const expected = runReference(test).outputs;
+    const single = runKernel(test).outputs.map(used);
+    for (const [i, values] of single.entries()) expectClose(values, used(expected[i]!), 1e-6);
+    for (const threads of [2, 3])
+      expect(runKernel({ ...test, threads, reversed: true }).outputs.map(used)).toEqual(single);
+  },
+);
+
 describe("errors against double precision, largest output about 2", () => {
   const errorsOf = ({ image, weights, padding }: Geometry, relaxedSimd: boolean) => {
     const inputs = [randomInput(image, 2, 1, 0.4), scaled(randomInput(weights, null, 2, 0), 0.1)];
     const attributes = { strides: [1, 1] as const, padding };
-    const found = runKernel({ op: conv2d, attributes, inputs, batch: 2, relaxedSimd }).outputs[0]!;
+    const found = runKernel({ ...filtered(attributes, inputs, { relaxedSimd }), batch: 2, relaxedSimd }).outputs[0]!;
     const expected = runReference({ op: conv2d, attributes, inputs, batch: 2 }).outputs[0]!;
     expect(Math.max(...expected)).toBeGreaterThan(0.9);
     return { inputs, errors: Array.from(found, (value, i) => Math.abs(value - expected[i]!)) };
@@ -199,8 +248,8 @@ test("outputs of windows that are all zero are exactly zero, and exactly the bia
   const inputs = [{ ...x, data }, randomInput(weights, null, 5, 0)];
   const attributes = { strides: [1, 1] as const, padding };
   const expected = runReference({ op: conv2d, attributes, inputs, batch }).outputs[0]!;
-  const plain = runKernel({ op: conv2d, attributes, inputs, batch }).outputs[0]!;
-  const biased = runKernel({ op: conv2d, attributes, inputs: [...inputs, bias], batch }).outputs[0]!;
+  const plain = runKernel({ ...filtered(attributes, inputs), batch }).outputs[0]!;
+  const biased = runKernel({ ...filtered(attributes, [...inputs, bias]), batch }).outputs[0]!;
   let zeros = 0;
   for (const [i, value] of expected.entries()) {
     if (value !== 0) continue;

@@ -5,52 +5,84 @@
  *
  * Work goes by groups of bands, which are rows of tiles and may belong to neighbouring samples, and within a group by
  * panels of eight output channels; threads take whole groups or, where there are few, single panels of them, so that one
- * image keeps several of them busy. All that a group needs, its transformed tiles, the transformed kernel and what one
- * panel's products give, lies in scratch memory and in cache. A band is turned back into a strip of outputs, which holds
+ * image keeps several of them busy. All that a group needs, its transformed tiles and what one panel's products give, lies in
+ * scratch memory and, with the transformed kernel, in cache. A band is turned back into a strip of outputs, which holds
  * whole pooling windows, and from which bias, ReLU and 2x2 pooling go out.
  *
  * Its rounding must decide nothing: `filtering-repairs.ts`.
  */
 import { i32, local } from "wasmati";
 import type { Emitter, F32, I32 } from "../wasm/emitter.ts";
-import {
-  BLOCK_ROWS,
-  clearSums,
-  finishSums,
-  loadSums,
-  multiplyRun,
-  PANEL_BYTES,
-  PANEL_COLUMNS,
-  storeSums,
-  takeSums,
-} from "./block.ts";
+import { BLOCK_ROWS, clearSums, finishSums, loadSums, multiplyRun, PANEL_BYTES, storeSums, takeSums } from "./block.ts";
+import { type Conv2dAttributes, conv2d, isDilated, outputSize } from "./conv2d.ts";
 import { clearMemory, copyMemory, storeMaximum } from "./convolution.ts";
-import type { Filtering } from "./filtering.ts";
+import type { FilteredImage, Filtering } from "./filtering.ts";
 import { type Band, bandOf, eachTileRow, type Group, groupOf } from "./filtering-bands.ts";
 import {
+  bestFiltering,
   type FilteredConvolution,
   layoutOf,
   mappedImage,
   type Panel,
+  panelOf,
   type Stage,
   type Tensors,
 } from "./filtering-plan.ts";
-import { boundErrors, copyRepeats, listRepeats, mapRepeats, settle } from "./filtering-repairs.ts";
-import {
-  eachVector,
-  type Inputs,
-  transformInput,
-  transformKernel,
-  transformOutput,
-  transformProducts,
-} from "./filtering-transforms.ts";
-import { elementsOf } from "./op.ts";
+import { copyRepeats, listRepeats, mapRepeats, settle } from "./filtering-repairs.ts";
+import { eachVector, type Inputs, transformInput, transformOutput, transformProducts } from "./filtering-transforms.ts";
+import { elementsOf, type Op, type TensorType } from "./op.ts";
 import { mapPitch } from "./window-map.ts";
 
 /** Fewer groups than these are cut into panels: the last would keep one thread busy. */
 const GROUPS_PER_THREAD = 4;
 
-export function emitFiltering(e: Emitter, plan: FilteredConvolution, method: Filtering, tensors: Tensors): void {
+/** The filtering of a convolution; none where it saves no work. */
+export function filteringOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): Filtering | undefined {
+  if (attributes.strides.some((stride) => stride > 1) || isDilated(attributes)) return undefined;
+  return bestFiltering(kernel.shape, filteredImage(attributes, x, kernel));
+}
+
+/** What filtering needs to know of a convolution's input. */
+export function filteredImage(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): FilteredImage {
+  const [height, width] = x.shape as [number, number, number];
+  const [top, , left] = attributes.padding;
+  return { size: [height, width], top, left, output: outputSize(attributes, x, kernel) };
+}
+
+function planOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): FilteredConvolution {
+  const { relu = false, pool = false } = attributes;
+  const [channels, outputChannels] = [x.shape[2]!, kernel.shape[3]!];
+  return { ...filteredImage(attributes, x, kernel), channels, outputChannels, relu, pool };
+}
+
+/**
+ * As `conv2d`, with what `filterKernel` makes of the kernel behind the kernel: x, kernel, transformed kernel, bounds,
+ * optionally bias → output, optionally winners.
+ */
+export const filteredConv2d: Op<Conv2dAttributes> = {
+  name: "filteredConv2d",
+
+  infer: (attributes, [x, kernel]) => conv2d.infer(attributes, [x!, kernel!]),
+
+  reference(attributes, [x, kernel, , , ...bias], outputs, batch) {
+    conv2d.reference(attributes, [x!, kernel!, ...bias], outputs, batch);
+  },
+
+  operations: (attributes, [x, kernel], outputs) => conv2d.operations!(attributes, [x!, kernel!], outputs),
+
+  scratchBytes(attributes, [x, kernel]) {
+    return layoutOf(planOf(attributes, x!, kernel!), filteringOf(attributes, x!, kernel!)!).bytes;
+  },
+
+  emit(e, attributes, [x, kernel, filtered, bounds, bias], [y, winners]) {
+    const plan = { ...planOf(attributes, x!, kernel!), ...(bias && { bias: bias.address }) };
+    const method = filteringOf(attributes, x!, kernel!)!;
+    const tensors = { x: x!, kernel: kernel!, filtered: filtered!, bounds: bounds!, y: y!, winners };
+    emitFiltering(e, plan, method, tensors);
+  },
+};
+
+function emitFiltering(e: Emitter, plan: FilteredConvolution, method: Filtering, tensors: Tensors): void {
   const layout = layoutOf(plan, method);
   const { bands, groupBands, panels, strip } = layout;
   const stage: Stage = { ...tensors, plan, method, layout, base: e.scratch() };
@@ -61,7 +93,6 @@ export function emitFiltering(e: Emitter, plan: FilteredConvolution, method: Fil
   if (!method.isWhole) clearMemory(e.i32(i32.add(stage.base, layout.inputs)), method.input.size[0] * layout.stripPitch);
   const zeros = layout.outputs + strip.rows * strip.columns * PANEL_BYTES;
   clearMemory(e.i32(i32.add(stage.base, zeros)), PANEL_BYTES);
-  clearMemory(e.i32(i32.add(stage.base, layout.ready)), panels);
   clearTiles(e, stage);
   const loaded = e.i32(-1);
   const mapped = { sample: e.i32(-1), largest: e.f32() };
@@ -87,8 +118,7 @@ export function emitFiltering(e: Emitter, plan: FilteredConvolution, method: Fil
     e.if(i32.eq(parts, 1), () => local.set(to, i32.const(panels)));
     const index = e.i32();
     e.for(index, from, to, 1, () => {
-      const panel = panelOf(e, stage, index);
-      e.scope(() => prepareKernel(e, stage, panel));
+      const panel = panelOf(e, plan.outputChannels, index);
       e.scope(() => multiply(e, stage, group, panel));
       eachBand((band) => {
         e.scope(() => transformOutputs(e, stage, group, band, panel));
@@ -137,35 +167,6 @@ function transformOutputs(e: Emitter, stage: Stage, group: Group, band: Band, pa
   });
 }
 
-/** Transforms a panel of the kernel when it is first needed. */
-function prepareKernel(e: Emitter, stage: Stage, panel: Panel): void {
-  const isReady = e.i32(e.address(stage.layout.ready, [stage.base, 1], [panel.index, 1]));
-  e.if(i32.eqz(i32.load8_u({}, isReady)), () => {
-    e.scope(() => transformKernel(e, stage, panel));
-    panel.withColumns((columns) => boundPanel(e, stage, panel.index, columns));
-    i32.store8({}, isReady, 1);
-  });
-}
-
-/** A panel of output channels by its number. */
-function panelOf(e: Emitter, { plan, layout }: Stage, index: I32): Panel {
-  const rest = plan.outputChannels % PANEL_COLUMNS;
-  const isLast = () => i32.eq(index, layout.panels - 1);
-  const bytes = e.i32(PANEL_BYTES);
-  if (rest) e.if(isLast(), () => local.set(bytes, i32.const(Math.ceil(rest / 4) * 16)));
-  const withColumns = (body: (columns: number) => void) => {
-    if (!rest) e.scope(() => body(PANEL_COLUMNS));
-    else if (layout.panels === 1) e.scope(() => body(rest));
-    else
-      e.if(
-        isLast(),
-        () => body(rest),
-        () => body(PANEL_COLUMNS),
-      );
-  };
-  return { index, bytes, withColumns };
-}
-
 /** A sample where it lies. */
 function imageOf(e: Emitter, { plan, x }: Stage, sample: I32): Inputs {
   const [height, width] = plan.size;
@@ -201,10 +202,10 @@ function loadInputs(e: Emitter, { plan, method, layout, base, x }: Stage, sample
  * beyond the image.
  */
 function multiply(e: Emitter, stage: Stage, group: Group, panel: Panel): void {
-  const { method, layout, base } = stage;
+  const { method, layout, base, filtered } = stage;
   const y = e.i32();
   const tiles = e.i32(i32.add(base, layout.tiles));
-  const kernel = e.i32(e.address(layout.kernel, [base, 1], [panel.index, layout.kernelBytes]));
+  const kernel = e.i32(e.address(filtered.address, [panel.index, layout.kernelBytes]));
   const rowBytes = { tiles: method.columns * layout.frequencyBytes, kernel: layout.kernelBytes / method.rows };
   e.for(y, 0, method.rows, 1, () => {
     panel.withColumns((columns) => multiplyRow(e, stage, group, { y, tiles, kernel, columns }));
@@ -271,15 +272,6 @@ function multiplyRow(e: Emitter, stage: Stage, { rows, inner }: Group, row: Prod
   });
 }
 
-function boundPanel(e: Emitter, { plan, method, layout, base, kernel }: Stage, panel: I32, columns: number): void {
-  const from = e.i32(e.address(kernel.address, [panel, PANEL_BYTES]));
-  const bounds = e.i32(e.address(layout.bounds, [base, 1], [panel, PANEL_BYTES]));
-  const taps = method.r * method.r * plan.channels;
-  // Errors grow as the root of the number of taps, the sum of the kernel's magnitudes as the number.
-  const error = method.error * Math.max(1, Math.sqrt(20 / plan.channels));
-  boundErrors(e, { error, taps, kernelPitch: plan.outputChannels * 4, columns }, from, bounds);
-}
-
 /** A band's rows of outputs, or of windows of `size` by `size`: the first, and how many there are in the image. */
 function rowsOf(e: Emitter, { method, layout }: Stage, { tileRow }: Band, height: number, size = 1) {
   const first = e.i32(i32.div_u(i32.mul(tileRow, method.m[0]), size));
@@ -316,7 +308,7 @@ function listOutputs(e: Emitter, stage: Stage, band: Band, mapped: Mapped): void
 
 function repairOutputs(e: Emitter, stage: Stage, band: Band, panel: Panel): void {
   const { sample, tileRow } = band;
-  const { plan, method, layout, base, x, y, kernel } = stage;
+  const { plan, method, layout, base, x, y, kernel, bounds } = stage;
   const {
     size: [height, width],
     channels,
@@ -342,7 +334,7 @@ function repairOutputs(e: Emitter, stage: Stage, band: Band, panel: Panel): void
       rowBytes: layout.strip.columns * PANEL_BYTES,
       list,
       bias: plan.bias === undefined ? undefined : ofChannels(plan.bias),
-      bounds: e.i32(i32.add(i32.add(base, layout.bounds), column!)),
+      bounds: ofChannels(bounds.address),
     };
     const source = {
       image: [height, width, channels] as const,
