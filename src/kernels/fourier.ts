@@ -108,14 +108,16 @@ class Rotations {
     const rest = n / radix;
     const remainders = Array.from({ length: radix }, (): Value[] => []);
     for (let i = 0; i < rest; i++) {
-      const values = this.#values(
-        Array.from({ length: radix }, (_, k) => coefficient(i + k * rest)),
-        angle,
-      );
-      for (const [k, [value, root]] of values.entries()) {
-        if (rest === 1) give(value, root);
-        else remainders[k]!.push([this.#put(value, k * rest + i), root]);
-      }
+      this.#e.scope(() => {
+        const values = this.#values(
+          Array.from({ length: radix }, (_, k) => coefficient(i + k * rest)),
+          angle,
+        );
+        for (const [k, [value, root]] of values.entries()) {
+          if (rest === 1) give(value, root);
+          else remainders[k]!.push([this.#put(value, k * rest + i), root]);
+        }
+      });
     }
     if (rest === 1) return;
     for (const [k, values] of remainders.entries()) {

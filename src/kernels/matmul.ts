@@ -208,15 +208,11 @@ function runBlock(e: Emitter, work: Work, block: I32, panel: I32): void {
   const column = e.i32(i32.mul(panel, plan.panelColumns));
   const run = (columns: number) => {
     const rows = e.i32(i32.add(base, plan.block));
-    if (attributes.transposed) {
-      packBlock(e, work, { first, column, columns }, rows);
-    } else {
-      e.if(
-        i32.ne(isPacked, 0),
-        () => packBlock(e, work, { first, column, columns }, rows),
-        () => local.set(rows, e.address(w.address, [first, plan.columns * 4], [column, 4])),
-      );
-    }
+    const pack = () => packBlock(e, work, { first, column, columns }, rows);
+    const takeInPlace = () => local.set(rows, e.address(w.address, [first, plan.columns * 4], [column, 4]));
+    if (attributes.transposed) pack();
+    else if (e.batchSize < PACKED_BATCH) takeInPlace();
+    else e.if(i32.ne(isPacked, 0), pack, takeInPlace);
     const n = e.i32();
     e.for(n, from, to, 1, () => addSample(e, work, { block, n, column, columns, rows }));
   };

@@ -41,7 +41,7 @@ export type I64 = Local<"i64">;
 export type Term = readonly [index: I32, bytes: number];
 
 /** More than any kernel takes at a time: those that are not used cost nothing. */
-const poolSizes = { i32: 120, v128: 400, f32: 20, f64: 20, i64: 10 } as const;
+const poolSizes = { i32: 120, v128: 120, f32: 20, f64: 20, i64: 10 } as const;
 
 type LocalType = keyof typeof poolSizes;
 
