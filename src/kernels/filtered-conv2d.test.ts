@@ -109,6 +109,25 @@ test("matches the reference, with bias, ReLU and pooling", () => {
 
 const NO_PADDING: Padding = [0, 0, 0, 0];
 
+test.each([
+  [8, 8, 3, NO_PADDING],
+  [8, 6, 5, [2, 2, 2, 2]],
+  [12, 12, 3, NO_PADDING],
+  [12, 12, 5, NO_PADDING],
+  [12, 10, 5, [2, 2, 2, 2]],
+  [16, 15, 3, [1, 1, 1, 1]],
+  [16, 16, 5, NO_PADDING],
+  [16, 13, 5, [3, 1, 0, 3]],
+] as const)("polynomials of degree below %i: images of %i, kernels of %i", (n, size, r, padding) => {
+  const [image, weights] = [
+    [size, size, 6],
+    [r, r, 6, 9],
+  ];
+  expect(methodOf({ image, weights, padding })?.name).toBe(`Fourier ${n}`);
+  const inputs = [randomInput(image, 3, 1, 0.6), scaled(randomInput(weights, null, 2, 0), 0.1)];
+  expectMatchesReference({ ...filtered({ strides: [1, 1], padding }, inputs), batch: 3 }, 1e-6);
+});
+
 test("one channel is convolved directly", () => {
   expect(methodOf({ image: [28, 28, 1], weights: [5, 5, 1, 64], padding: NO_PADDING })).toBeUndefined();
   expect(methodOf({ image: [36, 36, 3], weights: [5, 5, 3, 32], padding: NO_PADDING })?.name).toBe("F(5x5, 5x5)");

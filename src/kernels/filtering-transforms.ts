@@ -27,16 +27,26 @@ export interface Inputs {
   readonly pitch: number;
 }
 
-/** Vectors in memory at `at + offset(index)`. */
+/** Vectors in memory at `at + offset(index)`, where steps of whole numbers are equal. */
 interface Place {
   readonly at: I32;
   readonly offset: (index: number) => number;
 }
 
-const vectorsOf = (e: Emitter, from: Place, to: Place): Vectors => ({
-  load: (index) => e.v128(v128.load({ offset: from.offset(index), align: 4 }, from.at)),
-  store: (index, vector) => v128.store({ offset: to.offset(index), align: 4 }, to.at, vector),
-});
+function vectorsOf(e: Emitter, from: Place, to: Place): Vectors {
+  const loadAt = (at: I32) => (index: number) => e.v128(v128.load({ offset: from.offset(index), align: 4 }, at));
+  return {
+    load: loadAt(from.at),
+    repeat(count, step, body) {
+      const at = e.i32(from.at);
+      e.for(e.i32(), 0, count, 1, () => {
+        body(loadAt(at));
+        local.set(at, i32.add(at, from.offset(step)));
+      });
+    },
+    store: (index, vector) => v128.store({ offset: to.offset(index), align: 4 }, to.at, vector),
+  };
+}
 
 /** Memory for what is between the passes of a transform, and for its own use in one. */
 export interface Workspace {

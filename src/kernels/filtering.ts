@@ -10,6 +10,8 @@ export type Transform = (vectors: Vectors) => void;
 export interface Vectors {
   /** Gives a local with a vector of the input; to be asked for when it is needed, once. */
   load(index: number): V128;
+  /** Runs `body` in a loop, each time with all vectors of the input `step` further on. */
+  repeat(count: number, step: number, body: (load: Vectors["load"]) => void): void;
   /** Stores a vector of the result. */
   store(index: number, vector: V128): void;
 }

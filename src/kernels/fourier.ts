@@ -11,9 +11,9 @@
  * Values at roots are found by remainders: a polynomial modulo z^n - s^2 is known by its remainders modulo z^(n/2) - s and
  * z^(n/2) + s (Fiduccia's form of the fast Fourier transform, 1972).
  */
-import { f32x4, v128 } from "wasmati";
+import { f32x4, i32, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
-import type { FilteredImage, Filtering, Writer } from "./filtering.ts";
+import type { FilteredImage, Filtering, Vectors, Writer } from "./filtering.ts";
 
 /** A vector of numbers, or zeros. */
 type Real = V128 | undefined;
@@ -27,6 +27,19 @@ const ZERO: Complex = { re: undefined, im: undefined };
 
 /** The value of a polynomial at the root of unity of that angle. */
 type Value = readonly [value: Complex, angle: number];
+
+interface Coefficients {
+  readonly at: (index: number) => Complex;
+  /** Runs `body` in a loop, each time with all coefficients one further on; where none is known to be zero. */
+  readonly repeat?: (count: number, body: (at: Coefficients["at"]) => void) => void;
+}
+
+const COMPLEX_BYTES = 32;
+
+function put({ re, im }: Complex, desk: I32, place: number): void {
+  if (re) v128.store({ offset: place * COMPLEX_BYTES }, desk, re);
+  if (im) v128.store({ offset: place * COMPLEX_BYTES + 16 }, desk, im);
+}
 
 /** Arithmetic with complex vectors. Angles are counted in quarters of the Nth part of a circle. */
 class Rotations {
@@ -102,26 +115,39 @@ class Rotations {
    * It reads each coefficient when it is needed and gives each value when it is there: few of them are in registers at a
    * time, what is between lies on the desk.
    */
-  evaluate(n: number, coefficient: (index: number) => Complex, angle: number, give: (...value: Value) => void): void {
+  evaluate(n: number, coefficients: Coefficients, angle: number, give: (...value: Value) => void): void {
     // As a polynomial in z^(n/radix), whose coefficients are polynomials of lower degree.
     const radix = [4, 3, 2].find((divisor) => n % divisor === 0)!;
     const rest = n / radix;
-    const remainders = Array.from({ length: radix }, (): Value[] => []);
-    for (let i = 0; i < rest; i++) {
+    const valuesFrom = (coefficient: Coefficients["at"], first: number) =>
+      this.#values(
+        Array.from({ length: radix }, (_, k) => coefficient(first + k * rest)),
+        angle,
+      );
+    if (rest === 1) {
       this.#e.scope(() => {
-        const values = this.#values(
-          Array.from({ length: radix }, (_, k) => coefficient(i + k * rest)),
-          angle,
-        );
-        for (const [k, [value, root]] of values.entries()) {
-          if (rest === 1) give(value, root);
-          else remainders[k]!.push([this.#put(value, k * rest + i), root]);
-        }
+        for (const value of valuesFrom(coefficients.at, 0)) give(...value);
       });
+      return;
     }
-    if (rest === 1) return;
-    for (const [k, values] of remainders.entries()) {
-      this.evaluate(rest, (i) => this.#take(values[i]![0], k * rest + i), values[0]![1], give);
+    const reduce = (coefficient: Coefficients["at"], first: number, desk: I32): Value[] => {
+      const values = valuesFrom(coefficient, first);
+      for (const [k, [value]] of values.entries()) put(value, desk, k * rest + first);
+      return values;
+    };
+    /** For each coefficient of the remainders the values that it is in them, of which only what is zero matters here. */
+    let remainders: Value[][] = [];
+    if (coefficients.repeat) {
+      const desk = this.#e.i32(this.#desk);
+      coefficients.repeat(rest, (coefficient) => {
+        remainders = Array(rest).fill(reduce(coefficient, 0, desk));
+        local.set(desk, i32.add(desk, COMPLEX_BYTES));
+      });
+    } else {
+      remainders = Array.from({ length: rest }, (_, i) => this.#e.scope(() => reduce(coefficients.at, i, this.#desk)));
+    }
+    for (const [k, [, root]] of remainders[0]!.entries()) {
+      this.evaluate(rest, { at: (i) => this.#take(remainders[i]![k]![0], k * rest + i) }, root, give);
     }
   }
 
@@ -157,15 +183,10 @@ class Rotations {
     ];
   }
 
-  #put(value: Complex, place: number): Complex {
-    if (value.re) v128.store({ offset: place * 32 }, this.#desk, value.re);
-    if (value.im) v128.store({ offset: place * 32 + 16 }, this.#desk, value.im);
-    return value;
-  }
-
+  /** What was put for such a value. */
   #take(value: Complex, place: number): Complex {
     const load = (offset: number) => this.#e.v128(v128.load({ offset }, this.#desk));
-    return { re: value.re && load(place * 32), im: value.im && load(place * 32 + 16) };
+    return { re: value.re && load(place * COMPLEX_BYTES), im: value.im && load(place * COMPLEX_BYTES + 16) };
   }
 
   /** Which of n roots from the first on, in the order of their angles, the root of unity of that angle is. */
@@ -197,7 +218,7 @@ export function fourierFiltering(n: number, r: number, { size, top, left, output
           store(2 * index + 1, im!);
         };
         // Where u^half is i.
-        rotations.evaluate(half, (i) => ({ re: real(i), im: real(i + half) }), n, give);
+        rotations.evaluate(half, { at: (i) => ({ re: real(i), im: real(i + half) }) }, n, give);
       };
     };
   /** Values of complex polynomials, each as the three factors of products. */
@@ -211,7 +232,7 @@ export function fourierFiltering(n: number, r: number, { size, top, left, output
           const index = power - first;
           return index >= 0 && index < count ? { re: load(2 * index), im: load(2 * index + 1) } : ZERO;
         };
-        rotations.evaluate(n, coefficient, 0, (value, angle) => {
+        rotations.evaluate(n, { at: coefficient }, 0, (value, angle) => {
           const index = rotations.indexOf(angle, n);
           for (const [i, factor] of factors(value).entries()) store(3 * index + i, factor);
         });
@@ -262,12 +283,16 @@ export function fourierFiltering(n: number, r: number, { size, top, left, output
       size: [half, 3 * n],
       across(e, desk) {
         const rotations = new Rotations(e, n, desk);
-        return ({ load, store }) => {
-          const value = (i: number) => {
+        return ({ load, repeat, store }) => {
+          const valueFrom = (load: Vectors["load"]) => (i: number) => {
             const [sum, real, imaginary] = [load(3 * i), load(3 * i + 1), load(3 * i + 2)];
             return { re: subtract(e, sum, imaginary), im: subtract(e, sum, real) };
           };
-          rotations.evaluate(n, value, 0, ({ re, im }, angle) => {
+          const values: Coefficients = {
+            at: valueFrom(load),
+            repeat: (count, body) => repeat(count, 3, (load) => body(valueFrom(load))),
+          };
+          rotations.evaluate(n, values, 0, ({ re, im }, angle) => {
             const index = (n - rotations.indexOf(angle, n)) % n;
             if (index >= output[1]) return;
             store(2 * index, re!);
@@ -277,9 +302,13 @@ export function fourierFiltering(n: number, r: number, { size, top, left, output
       },
       down(e, desk) {
         const rotations = new Rotations(e, n, desk);
-        return ({ load, store }) => {
-          const value = (i: number) => ({ re: load(2 * i), im: load(2 * i + 1) });
-          rotations.evaluate(half, value, 0, (found, angle) => {
+        return ({ load, repeat, store }) => {
+          const valueFrom = (load: Vectors["load"]) => (i: number) => ({ re: load(2 * i), im: load(2 * i + 1) });
+          const values: Coefficients = {
+            at: valueFrom(load),
+            repeat: (count, body) => repeat(count, 2, (load) => body(valueFrom(load))),
+          };
+          rotations.evaluate(half, values, 0, (found, angle) => {
             const index = (half - rotations.indexOf(angle, half)) % half;
             const { re, im } = rotations.rotate(found, -2 * index);
             if (index < output[0]) store(index, re!);

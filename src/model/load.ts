@@ -23,10 +23,13 @@ export async function loadModel(
   options: LoadOptions = {},
 ): Promise<Sequential> {
   const { compile = true, optimizerState = true } = checkOptions(options);
-  const { where, bytes } = await openSource(WHERE, source);
-  const { isArchive, readKerasArchive } = await import("../formats/keras-archive.ts");
-  const { readKerasH5 } = await import("../formats/keras-h5.ts");
-  const { fromSavedModel } = await import("./deserialize.ts");
+  // Code is loaded while the file is read.
+  const [{ where, bytes }, { isArchive, readKerasArchive }, { readKerasH5 }, { fromSavedModel }] = await Promise.all([
+    openSource(WHERE, source),
+    import("../formats/keras-archive.ts"),
+    import("../formats/keras-h5.ts"),
+    import("./deserialize.ts"),
+  ]);
   const read = isArchive(bytes) ? readKerasArchive : readKerasH5;
   const saved = await explained(where, () => read(bytes, { optimizer: compile && optimizerState }));
   return fromSavedModel(saved, where, options);
