@@ -4,6 +4,7 @@
  */
 import { UserError } from "../errors.ts";
 import { decodeInput } from "../kernels/decode-input.ts";
+import { filterKernel } from "../kernels/filter-kernel.ts";
 import type { Node, Op, Operand, Shape, Tensor } from "../kernels/op.ts";
 import { isUpdate } from "../kernels/parameter-update.ts";
 import { scaleSamples } from "../kernels/scale-samples.ts";
@@ -45,7 +46,7 @@ export interface CompiledNetwork {
   readonly memoryBytes: number;
   /** Where the tensors lie that the caller reads and writes. */
   readonly operands: ReadonlyMap<Tensor, Operand>;
-  /** Weights that the program `prepare` reads: it must run between a change of one of them and `forward`. */
+  /** Weights that the program `prepare` reads: it must run between a change of one of them and a program that needs it. */
   readonly preparedWeights: ReadonlySet<Tensor>;
   /** Where each thread's counters are, and what the kernels are; with `profile` only. */
   readonly counters?: Scratch;
@@ -132,14 +133,14 @@ function describeKernels(program: Program, nodes: readonly Node[], { training }:
 
 /** The ops of each program, fused and in order. */
 export function buildPrograms(network: Network): Map<Program, readonly Node[]> {
-  const { prepare, forward } = splitPreparation(buildForward(network), network);
-  const programs = new Map<Program, readonly Node[]>([["forward", forward]]);
-  if (prepare.length > 0) programs.set("prepare", prepare);
+  const programs = new Map<Program, readonly Node[]>([["forward", buildForward(network)]]);
   const { training } = network;
   if (training) {
     programs.set("evaluateStep", buildStep(network, training, false));
     programs.set("trainStep", buildStep(network, training, true));
   }
+  const prepare = splitPreparation(programs);
+  if (prepare.length > 0) programs.set("prepare", prepare);
   return programs;
 }
 
@@ -172,15 +173,30 @@ function buildForward(network: Network): readonly Node[] {
   return fused.map((node) => withOutput(node, result, network.output));
 }
 
-/** Apart from the others, the ops that see nothing but weights. */
-function splitPreparation(nodes: readonly Node[], { parameters, untrained = [] }: Network) {
-  const known = new Set([...parameters, ...untrained]);
-  const prepare = nodes.filter(({ inputs, outputs }) => {
-    const isPrepared = inputs.length > 0 && inputs.every((input) => known.has(input));
-    if (isPrepared) for (const output of outputs) known.add(output);
-    return isPrepared;
-  });
-  return { prepare, forward: nodes.filter((node) => !prepare.includes(node)) };
+/**
+ * Moves the transforms of kernels out of programs that change no weights. They are made once for all these programs, which
+ * then have them among their inputs.
+ */
+function splitPreparation(programs: Map<Program, readonly Node[]>): readonly Node[] {
+  const prepared = new Map<Tensor, Node>();
+  for (const [program, nodes] of programs) {
+    if (program === "trainStep") continue;
+    const renamed = new Map<Tensor, Tensor>();
+    const isPrepared = ({ op }: Node) => op === (filterKernel as Op<unknown>);
+    for (const node of nodes.filter(isPrepared)) {
+      const kernel = node.inputs[0]!;
+      const { outputs } = prepared.get(kernel) ?? node;
+      if (!prepared.has(kernel)) prepared.set(kernel, node);
+      for (const [i, output] of node.outputs.entries()) renamed.set(output, outputs[i]!);
+    }
+    const rename = (tensor: Tensor) => renamed.get(tensor) ?? tensor;
+    const others = nodes.filter((node) => !isPrepared(node));
+    programs.set(
+      program,
+      others.map((node) => ({ ...node, inputs: node.inputs.map(rename) })),
+    );
+  }
+  return [...prepared.values()];
 }
 
 /** The node with its output `from` replaced by `to`. */

@@ -26,7 +26,8 @@ export class Interpreter {
 
   /** Runs a program on the first `batch` samples. */
   async run(program: Program, batch: number): Promise<void> {
-    if (program === "forward" && this.#programs.has("prepare")) await this.run("prepare", batch);
+    if (program !== "trainStep" && program !== "prepare" && this.#programs.has("prepare"))
+      await this.run("prepare", batch);
     const value = (tensor: Tensor): Value => ({ ...tensor, data: this.view(tensor) });
     for (const { op, attributes, inputs, outputs } of this.#programs.get(program)!) {
       op.reference(attributes, inputs.map(value), outputs.map(value), batch);

@@ -82,8 +82,8 @@ export interface Network extends InputTensors {
 }
 
 /**
- * The programs of a compiled network, which are the exports of its module: `forward` fills the output, and needs what
- * `prepare`, where there is one, makes of the weights as they are; `evaluateStep` fills the results; `trainStep` fills the
- * results and updates the weights.
+ * The programs of a compiled network, which are the exports of its module: `forward` fills the output; `evaluateStep` fills
+ * the results; `trainStep` fills the results and updates the weights. The first two need what `prepare`, where there is one,
+ * makes of the weights as they are.
  */
 export type Program = "prepare" | "forward" | "evaluateStep" | "trainStep";

@@ -53,7 +53,7 @@ describe("obtain", () => {
     expect(await load({ onDownload: (url) => told.push(url) })).toEqual({ path, bytes: CONTENT });
     expect(readFileSync(path)).toEqual(Buffer.from(CONTENT));
     expect(readdirSync(join(home, "datasets", "example"))).toEqual(["one.gz"]);
-    expect(await load()).toEqual({ path, bytes: Buffer.from(CONTENT) });
+    expect(await load()).toEqual({ path, bytes: CONTENT });
     expect([server.mock.calls.length, told]).toEqual([1, [URLS[0]]]);
   });
 

@@ -1,6 +1,6 @@
 /**
  * The kernel of a convolution, transformed for filtering (`filtering.ts`), and what the convolution's errors are below. An op
- * of its own, so that threads share the work and that a network whose weights stay what they are does it once.
+ * of its own, so that threads share the work and programs that change no weights have it done once.
  */
 import { f32x4, i32, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
@@ -77,7 +77,7 @@ export const filterKernel: Op<FilterKernelAttributes> = {
       eachVector(e, panel, [from, to], ([from, to]) => transform({ from: from!, to: to!, ...pitches }));
       e.if(i32.eqz(channel), () => {
         const own = e.i32(e.address(bounds!.address, [panel.index, PANEL_BYTES]));
-        panel.withColumns((columns) => boundErrors(e, { ...planOf(attributes, kernel!), columns }, from, own));
+        panel.withColumns((columns) => boundErrors(e, { method, channels, outs, columns }, from, own));
       });
     });
   },

@@ -59,9 +59,13 @@ export function bestFiltering(kernelShape: readonly number[], image: FilteredIma
 /** Filtering of the whole image by the shortest polynomials for which what wraps around falls on zeros. */
 function wholeFiltering(r: number, image: FilteredImage): Filtering | undefined {
   const { size, top, left, output } = image;
-  const n = FOURIER_SIZES.find((n) =>
-    [top, left].every((before, axis) => before + size[axis]! <= n && output[axis]! + r - 1 - before <= n),
-  );
+  const isEnough = (n: number) =>
+    [top, left].every((before, axis) => {
+      const past = output[axis]! + r - 1 - before;
+      return Math.max(before + size[axis]!, past, output[axis]!) <= n;
+    });
+  // Of a single row some values would be known to be zero.
+  const n = size[0] > 1 ? FOURIER_SIZES.find(isEnough) : undefined;
   return n === undefined ? undefined : fourierFiltering(n, r, image);
 }
 
@@ -140,7 +144,7 @@ export function mappedImage(plan: FilteredConvolution, { m, r }: Filtering): Map
 /** The least odd number of cache lines: what lies that far apart is in different sets of a cache. */
 const oddLines = (bytes: number) => (Math.ceil(bytes / 64) | 1) * 64;
 
-/** As many bands as fit, but two blocks of tiles, and rather fewer than more tiles that fill no whole blocks. */
+/** As many bands as fit, but at least two blocks of tiles, and rather fewer than more tiles that fill no whole blocks. */
 function bandsPerGroup(bandTiles: number, mostTiles: number): number {
   const least = Math.ceil((2 * BLOCK_ROWS) / bandTiles);
   const most = Math.max(least, Math.min(16, Math.floor(mostTiles / bandTiles)));

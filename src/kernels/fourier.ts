@@ -34,6 +34,18 @@ interface Coefficients {
   readonly repeat?: (count: number, body: (at: Coefficients["at"]) => void) => void;
 }
 
+/** Coefficients that are each made of `step` vectors. */
+function inVectors(
+  { load, repeat }: Vectors,
+  step: number,
+  read: (load: Vectors["load"], index: number) => Complex,
+): Coefficients {
+  return {
+    at: (index) => read(load, index),
+    repeat: (count, body) => repeat(count, step, (load) => body((index) => read(load, index))),
+  };
+}
+
 const COMPLEX_BYTES = 32;
 
 function put({ re, im }: Complex, desk: I32, place: number): void {
@@ -195,7 +207,7 @@ class Rotations {
   }
 }
 
-/** Sizes n for `fourierFiltering`, in ascending order. */
+/** Sizes n for `fourierFiltering`, in ascending order. From 24 on there would be three stages, for which the desk is too small. */
 export const FOURIER_SIZES = [8, 12, 16];
 
 /** Filtering of an image with a kernel of r x r by polynomials of degree below n. */
@@ -283,15 +295,12 @@ export function fourierFiltering(n: number, r: number, { size, top, left, output
       size: [half, 3 * n],
       across(e, desk) {
         const rotations = new Rotations(e, n, desk);
-        return ({ load, repeat, store }) => {
-          const valueFrom = (load: Vectors["load"]) => (i: number) => {
+        return (vectors) => {
+          const { store } = vectors;
+          const values = inVectors(vectors, 3, (load, i) => {
             const [sum, real, imaginary] = [load(3 * i), load(3 * i + 1), load(3 * i + 2)];
             return { re: subtract(e, sum, imaginary), im: subtract(e, sum, real) };
-          };
-          const values: Coefficients = {
-            at: valueFrom(load),
-            repeat: (count, body) => repeat(count, 3, (load) => body(valueFrom(load))),
-          };
+          });
           rotations.evaluate(n, values, 0, ({ re, im }, angle) => {
             const index = (n - rotations.indexOf(angle, n)) % n;
             if (index >= output[1]) return;
@@ -302,12 +311,9 @@ export function fourierFiltering(n: number, r: number, { size, top, left, output
       },
       down(e, desk) {
         const rotations = new Rotations(e, n, desk);
-        return ({ load, repeat, store }) => {
-          const valueFrom = (load: Vectors["load"]) => (i: number) => ({ re: load(2 * i), im: load(2 * i + 1) });
-          const values: Coefficients = {
-            at: valueFrom(load),
-            repeat: (count, body) => repeat(count, 2, (load) => body(valueFrom(load))),
-          };
+        return (vectors) => {
+          const { store } = vectors;
+          const values = inVectors(vectors, 2, (load, i) => ({ re: load(2 * i), im: load(2 * i + 1) }));
           rotations.evaluate(half, values, 0, (found, angle) => {
             const index = (half - rotations.indexOf(angle, half)) % half;
             const { re, im } = rotations.rotate(found, -2 * index);

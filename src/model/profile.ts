@@ -15,8 +15,8 @@ export interface KernelProfile {
   /** Share of the products that were left out because a factor is zero; where the kernel leaves any out. */
   readonly zeros?: number;
   /**
-   * Useful GFLOP a second of all threads: products that are not left out, as the plain method counts them. Winograd's
-   * filtering needs fewer, and may pass the machine's ceiling.
+   * Useful GFLOP a second of all threads: products that are not left out, as the plain method counts them. Filtering
+   * needs fewer, and may pass the machine's ceiling.
    */
   readonly gigaflops?: number;
   /** Of the machine's ceiling. */

@@ -114,7 +114,7 @@ export class Session {
   /** Runs a program on the first `batch` samples. Rejects with an InternalError when a thread fails. */
   async run(program: Program, batch: number): Promise<void> {
     try {
-      if (program === "forward" && !this.#isPrepared) {
+      if (program !== "trainStep" && !this.#isPrepared) {
         this.#machine.run("prepare", batch);
         this.#isPrepared = true;
       }
