@@ -4,7 +4,6 @@
  */
 import { UserError } from "../errors.ts";
 import { decodeInput } from "../kernels/decode-input.ts";
-import { filterKernel } from "../kernels/filter-kernel.ts";
 import type { Node, Op, Operand, Shape, Tensor } from "../kernels/op.ts";
 import { isUpdate } from "../kernels/parameter-update.ts";
 import { scaleSamples } from "../kernels/scale-samples.ts";
@@ -14,7 +13,7 @@ import { COUNTERS, type HostFeatures, type Scratch } from "../wasm/emitter.ts";
 import { differentiate } from "./differentiate.ts";
 import { emitModule, kernelsOf, memoryBytesOf } from "./emit.ts";
 import {
-  filterKernels,
+  filterConvolutions,
   findSparseInputs,
   fuse,
   fuseReluGradients,
@@ -133,14 +132,18 @@ function describeKernels(program: Program, nodes: readonly Node[], { training }:
 
 /** The ops of each program, fused and in order. */
 export function buildPrograms(network: Network): Map<Program, readonly Node[]> {
-  const programs = new Map<Program, readonly Node[]>([["forward", buildForward(network)]]);
+  // Programs that change no weights share the kernels' transforms; the one that does makes them each time.
+  const prepared = new Map<Tensor, Node>();
+  const forward = filterConvolutions(buildForward(network), prepared);
+  const programs = new Map<Program, readonly Node[]>([["forward", forward]]);
   const { training } = network;
   if (training) {
-    programs.set("evaluateStep", buildStep(network, training, false));
-    programs.set("trainStep", buildStep(network, training, true));
+    programs.set("evaluateStep", filterConvolutions(buildStep(network, training, false), prepared));
+    const own = new Map<Tensor, Node>();
+    const step = filterConvolutions(buildStep(network, training, true), own);
+    programs.set("trainStep", [...own.values(), ...step]);
   }
-  const prepare = splitPreparation(programs);
-  if (prepare.length > 0) programs.set("prepare", prepare);
+  if (prepared.size > 0) programs.set("prepare", [...prepared.values()]);
   return programs;
 }
 
@@ -169,34 +172,8 @@ function graphOf({ input, inputBytes, inputDivisor }: Network): Graph {
 function buildForward(network: Network): readonly Node[] {
   const graph = graphOf(network);
   const result = network.forward(graph, network.input);
-  const fused = filterKernels(leaveOutWinners(findSparseInputs(fuse(graph.nodes, new Set([result])))));
+  const fused = leaveOutWinners(findSparseInputs(fuse(graph.nodes, new Set([result]))));
   return fused.map((node) => withOutput(node, result, network.output));
-}
-
-/**
- * Moves the transforms of kernels out of programs that change no weights. They are made once for all these programs, which
- * then have them among their inputs.
- */
-function splitPreparation(programs: Map<Program, readonly Node[]>): readonly Node[] {
-  const prepared = new Map<Tensor, Node>();
-  for (const [program, nodes] of programs) {
-    if (program === "trainStep") continue;
-    const renamed = new Map<Tensor, Tensor>();
-    const isPrepared = ({ op }: Node) => op === (filterKernel as Op<unknown>);
-    for (const node of nodes.filter(isPrepared)) {
-      const kernel = node.inputs[0]!;
-      const { outputs } = prepared.get(kernel) ?? node;
-      if (!prepared.has(kernel)) prepared.set(kernel, node);
-      for (const [i, output] of node.outputs.entries()) renamed.set(output, outputs[i]!);
-    }
-    const rename = (tensor: Tensor) => renamed.get(tensor) ?? tensor;
-    const others = nodes.filter((node) => !isPrepared(node));
-    programs.set(
-      program,
-      others.map((node) => ({ ...node, inputs: node.inputs.map(rename) })),
-    );
-  }
-  return [...prepared.values()];
 }
 
 /** The node with its output `from` replaced by `to`. */
@@ -218,8 +195,7 @@ function buildStep(network: Network, training: Training, update: boolean): reado
   const kept = new Set([output, loss.differentiated, loss.gradient]);
   graph.nodes.splice(0, graph.nodes.length, ...findSparseInputs(fuse(graph.nodes, kept)));
   if (update) appendUpdate(graph, network, training, loss);
-  const fused = fuseReluGradients(leaveOutWinners(withoutUnused(graph.nodes)));
-  return pairDenseGradients(fuseUpdates(filterKernels(fused)));
+  return pairDenseGradients(fuseUpdates(fuseReluGradients(leaveOutWinners(withoutUnused(graph.nodes)))));
 }
 
 /** The loss and its gradient with the samples' weights in them, where there are some. */

@@ -6,7 +6,8 @@ import { relu, reluGradient } from "../kernels/activations.ts";
 import { biasAdd } from "../kernels/bias-add.ts";
 import { type Conv2dAttributes, conv2d, isDilated } from "../kernels/conv2d.ts";
 import { filterKernel } from "../kernels/filter-kernel.ts";
-import { filteredConv2d, filteredImage, filteringOf } from "../kernels/filtered-conv2d.ts";
+import { filteredConv2d, filteringOf } from "../kernels/filtered-conv2d.ts";
+import type { Filtering } from "../kernels/filtering.ts";
 import { type MatmulAttributes, matmul } from "../kernels/matmul.ts";
 import { type MatmulWeightGradientAttributes, matmulWeightGradient } from "../kernels/matmul-weight-gradient.ts";
 import { type MaxPool2dAttributes, maxPool2d } from "../kernels/max-pool2d.ts";
@@ -67,22 +68,28 @@ export function leaveOutWinners(nodes: readonly Node[]): Node[] {
   });
 }
 
-/** Makes two ops of convolutions that filtering does with fewer operations: the kernel's transform and the filtering. */
-export function filterKernels(nodes: readonly Node[]): Node[] {
-  return nodes.flatMap((node): Node[] => {
-    if (node.op !== (conv2d as Op<unknown>)) return [node];
+/**
+ * Has convolutions filtered where that takes fewer operations. They then need transforms of their kernels: those that are
+ * not in `transforms` yet, by kernel, are put there.
+ */
+export function filterConvolutions(nodes: readonly Node[], transforms: Map<Tensor, Node>): Node[] {
+  return nodes.map((node): Node => {
+    if (node.op !== (conv2d as Op<unknown>)) return node;
     const attributes = node.attributes as Conv2dAttributes;
     const [x, kernel, ...bias] = node.inputs as [Tensor, Tensor, ...Tensor[]];
-    if (!filteringOf(attributes, x, kernel)) return [node];
-    const own = { image: filteredImage(attributes, x, kernel) };
-    const outputs = filterKernel.infer(own, [kernel]).map((type, i): Tensor => {
-      return { ...type, name: `${kernel.name}_${i ? "bounds" : "filtered"}` };
-    });
-    return [
-      { op: filterKernel as Op<unknown>, attributes: own, inputs: [kernel], outputs },
-      { ...node, op: filteredConv2d as Op<unknown>, inputs: [x, kernel, ...outputs, ...bias] },
-    ];
+    const method = filteringOf(attributes, x, kernel);
+    if (!method) return node;
+    const transform = transforms.get(kernel) ?? transformOf(kernel, method);
+    transforms.set(kernel, transform);
+    const inputs = [x, kernel, ...transform.outputs, ...bias];
+    return { ...node, op: filteredConv2d as Op<unknown>, attributes: { ...attributes, method }, inputs };
   });
+}
+
+function transformOf(kernel: Tensor, method: Filtering): Node {
+  const types = filterKernel.infer({ method }, [kernel]);
+  const outputs = types.map((type, i) => ({ ...type, name: `${kernel.name}_${i ? "bounds" : "filtered"}` }));
+  return { op: filterKernel as Op<unknown>, attributes: { method }, inputs: [kernel], outputs };
 }
 
 /** Tells convolutions whose inputs come from a ReLU. */

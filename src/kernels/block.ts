@@ -21,20 +21,23 @@ export const PANEL_BYTES = PANEL_COLUMNS * 4;
  * `body` for each panel of this thread; it is written once for full panels and once for the last.
  */
 export function eachPanel(emitter: Emitter, total: number, body: (index: I32, columns: number) => void): void {
+  const { from, to } = emitter.share(Math.ceil(total / PANEL_COLUMNS));
+  const index = emitter.i32();
+  emitter.for(index, from, to, 1, () => withColumns(emitter, total, index, (columns) => body(index, columns)));
+}
+
+/** Runs `body` for the number of columns of a panel; it is written once for full panels and once for a narrower last. */
+export function withColumns(emitter: Emitter, total: number, index: I32, body: (columns: number) => void): void {
   const full = Math.floor(total / PANEL_COLUMNS);
   const rest = total % PANEL_COLUMNS;
-  const { from, to } = emitter.share(full + (rest ? 1 : 0));
-  const index = emitter.i32();
-  emitter.for(index, from, to, 1, () => {
-    if (!rest) body(index, PANEL_COLUMNS);
-    else if (!full) body(index, rest);
-    else
-      emitter.if(
-        i32.lt_s(index, full),
-        () => body(index, PANEL_COLUMNS),
-        () => body(index, rest),
-      );
-  });
+  if (!rest) emitter.scope(() => body(PANEL_COLUMNS));
+  else if (!full) emitter.scope(() => body(rest));
+  else
+    emitter.if(
+      i32.lt_s(index, full),
+      () => body(PANEL_COLUMNS),
+      () => body(rest),
+    );
 }
 
 /** Sums of one block, `sums[row][vector]`. */

@@ -5,15 +5,15 @@
 import { f32x4, i32, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
 import { PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
-import type { FilteredImage, Filtering } from "./filtering.ts";
-import { bestFiltering, deskBytes, filteredPanelBytes, panelOf, squareBytes } from "./filtering-plan.ts";
+import type { Filtering } from "./filtering.ts";
+import { deskBytes, filteredPanelBytes, panelOf, squareBytes } from "./filtering-plan.ts";
 import { eachVector, squareTransform } from "./filtering-transforms.ts";
 import type { Op, TensorType } from "./op.ts";
 import { firstLanes } from "./packing.ts";
 
 export interface FilterKernelAttributes {
-  /** What is convolved. */
-  readonly image: FilteredImage;
+  /** How the convolution is filtered. */
+  readonly method: Filtering;
 }
 
 /**
@@ -24,8 +24,8 @@ export interface FilterKernelAttributes {
 export const filterKernel: Op<FilterKernelAttributes> = {
   name: "filterKernel",
 
-  infer(attributes, [kernel]) {
-    const { method, channels, panels } = planOf(attributes, kernel!);
+  infer({ method }, [kernel]) {
+    const { channels, panels } = sizesOf(kernel!);
     const type = { batched: false, dtype: "float32" } as const;
     return [
       { ...type, shape: [panels, method.rows * method.columns, channels, PANEL_COLUMNS] },
@@ -33,8 +33,8 @@ export const filterKernel: Op<FilterKernelAttributes> = {
     ];
   },
 
-  reference(attributes, [kernel], [filtered, bounds]) {
-    const { method, channels, outs } = planOf(attributes, kernel!);
+  reference({ method }, [kernel], [filtered, bounds]) {
+    const { channels, outs } = sizesOf(kernel!);
     const { rows, columns, r } = method;
     const scale = errorScale(method, channels);
     for (let out = 0; out < outs; out++) {
@@ -52,13 +52,10 @@ export const filterKernel: Op<FilterKernelAttributes> = {
     }
   },
 
-  scratchBytes(attributes, [kernel]) {
-    const { method } = planOf(attributes, kernel!);
-    return squareBytes(method, method.kernel) + deskBytes(method);
-  },
+  scratchBytes: ({ method }) => squareBytes(method, method.kernel) + deskBytes(method),
 
-  emit(e, attributes, [kernel], [filtered, bounds]) {
-    const { method, channels, outs, panels } = planOf(attributes, kernel!);
+  emit(e, { method }, [kernel], [filtered, bounds]) {
+    const { channels, outs, panels } = sizesOf(kernel!);
     const square = e.scratch();
     const desk = e.i32(i32.add(square, squareBytes(method, method.kernel)));
     const transform = squareTransform(e, method, method.kernel, { square, desk });
@@ -83,9 +80,9 @@ export const filterKernel: Op<FilterKernelAttributes> = {
   },
 };
 
-function planOf({ image }: FilterKernelAttributes, { shape }: TensorType) {
+function sizesOf({ shape }: TensorType) {
   const [, , channels, outs] = shape as [number, number, number, number];
-  return { method: bestFiltering(shape, image)!, channels, outs, panels: Math.ceil(outs / PANEL_COLUMNS) };
+  return { channels, outs, panels: Math.ceil(outs / PANEL_COLUMNS) };
 }
 
 /** Errors grow as the root of the number of taps, the sum of the kernel's magnitudes as the number. */
@@ -94,12 +91,7 @@ const errorScale = ({ error }: Filtering, channels: number) => error * Math.max(
 /** The bounds of one panel's errors. In lanes that are no channels there is nothing to settle. */
 function boundErrors(
   e: Emitter,
-  {
-    method,
-    channels,
-    outs,
-    columns,
-  }: Pick<ReturnType<typeof planOf>, "method" | "channels" | "outs"> & { columns: number },
+  { method, channels, outs, columns }: { method: Filtering; channels: number; outs: number; columns: number },
   kernel: I32,
   bounds: I32,
 ): void {

@@ -11,7 +11,7 @@ import {
 } from "../../test/helpers/kernels.ts";
 import { type Conv2dAttributes, conv2d } from "./conv2d.ts";
 import { filterKernel } from "./filter-kernel.ts";
-import { filteredConv2d, filteredImage } from "./filtered-conv2d.ts";
+import { filteredConv2d, filteringOf } from "./filtered-conv2d.ts";
 import { bestFiltering } from "./filtering-plan.ts";
 import type { TensorType, Value } from "./op.ts";
 import { convolutionOutput, type Padding } from "./window.ts";
@@ -43,14 +43,14 @@ test.each([
 /** `filteredConv2d` with inputs as `conv2d` has them: the kernel is transformed by `filterKernel`. */
 function filtered(attributes: Conv2dAttributes, inputs: readonly Input[], options: { relaxedSimd?: boolean } = {}) {
   const [x, kernel, ...bias] = inputs as [Input, Input, ...Input[]];
-  const own = { image: filteredImage(attributes, x as TensorType, kernel as TensorType) };
+  const own = { method: filteringOf(attributes, x as TensorType, kernel as TensorType)! };
   const made = { op: filterKernel, attributes: own, inputs: [kernel], batch: 1, ...options };
   const types = filterKernel.infer(own, [kernel as TensorType]);
   const transformed = runKernel(made).outputs.map((data, i) => {
     // Behind the last channel may be anything.
     return { ...types[i]!, data: Array.from(data, (value) => (Number.isNaN(value) ? 1e30 : value)) };
   });
-  return { op: filteredConv2d, attributes, inputs: [x, kernel, ...transformed, ...bias] };
+  return { op: filteredConv2d, attributes: { ...attributes, ...own }, inputs: [x, kernel, ...transformed, ...bias] };
 }
 
 const scaled = (input: ReturnType<typeof randomInput>, by: number) => ({
@@ -181,14 +181,9 @@ function directErrors({ image, weights, padding }: Geometry): number[] {
 test.each(["Fourier 16", "Fourier 12", "Fourier 8", "F(5x5, 5x5)", "F(4x4, 3x3)"] as const)(
   "%s: the transformed kernel is what it is by definition",
   (name) => {
-    const { image, weights, padding } = METHODS[name];
+    const { weights } = METHODS[name];
     const kernel = randomInput(weights, null, 3, 0);
-    const own = filteredImage(
-      { strides: [1, 1], padding },
-      { shape: image } as TensorType,
-      { shape: weights } as TensorType,
-    );
-    const test = { op: filterKernel, attributes: { image: own }, inputs: [kernel], batch: 1 };
+    const test = { op: filterKernel, attributes: { method: methodOf(METHODS[name])! }, inputs: [kernel], batch: 1 };
     const outs = weights[3]!;
     // Behind the last channel lies anything.
     const used = (data: ArrayLike<number>) => {

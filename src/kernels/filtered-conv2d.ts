@@ -36,14 +36,17 @@ import { mapPitch } from "./window-map.ts";
 /** Fewer groups than these are cut into panels: the last would keep one thread busy. */
 const GROUPS_PER_THREAD = 4;
 
+export interface FilteredConv2dAttributes extends Conv2dAttributes {
+  readonly method: Filtering;
+}
+
 /** The filtering of a convolution; none where it saves no work. */
 export function filteringOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): Filtering | undefined {
   if (attributes.strides.some((stride) => stride > 1) || isDilated(attributes)) return undefined;
-  return bestFiltering(kernel.shape, filteredImage(attributes, x, kernel));
+  return bestFiltering(kernel.shape, imageOf(attributes, x, kernel));
 }
 
-/** What filtering needs to know of a convolution's input. */
-export function filteredImage(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): FilteredImage {
+function imageOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): FilteredImage {
   const [height, width] = x.shape as [number, number, number];
   const [top, , left] = attributes.padding;
   return { size: [height, width], top, left, output: outputSize(attributes, x, kernel) };
@@ -52,14 +55,14 @@ export function filteredImage(attributes: Conv2dAttributes, x: TensorType, kerne
 function planOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): FilteredConvolution {
   const { relu = false, pool = false } = attributes;
   const [channels, outputChannels] = [x.shape[2]!, kernel.shape[3]!];
-  return { ...filteredImage(attributes, x, kernel), channels, outputChannels, relu, pool };
+  return { ...imageOf(attributes, x, kernel), channels, outputChannels, relu, pool };
 }
 
 /**
  * As `conv2d`, with what `filterKernel` makes of the kernel behind the kernel: x, kernel, transformed kernel, bounds,
  * optionally bias → output, optionally winners.
  */
-export const filteredConv2d: Op<Conv2dAttributes> = {
+export const filteredConv2d: Op<FilteredConv2dAttributes> = {
   name: "filteredConv2d",
 
   infer: (attributes, [x, kernel]) => conv2d.infer(attributes, [x!, kernel!]),
@@ -70,15 +73,12 @@ export const filteredConv2d: Op<Conv2dAttributes> = {
 
   operations: (attributes, [x, kernel], outputs) => conv2d.operations!(attributes, [x!, kernel!], outputs),
 
-  scratchBytes(attributes, [x, kernel]) {
-    return layoutOf(planOf(attributes, x!, kernel!), filteringOf(attributes, x!, kernel!)!).bytes;
-  },
+  scratchBytes: (attributes, [x, kernel]) => layoutOf(planOf(attributes, x!, kernel!), attributes.method).bytes,
 
   emit(e, attributes, [x, kernel, filtered, bounds, bias], [y, winners]) {
     const plan = { ...planOf(attributes, x!, kernel!), ...(bias && { bias: bias.address }) };
-    const method = filteringOf(attributes, x!, kernel!)!;
     const tensors = { x: x!, kernel: kernel!, filtered: filtered!, bounds: bounds!, y: y!, winners };
-    emitFiltering(e, plan, method, tensors);
+    emitFiltering(e, plan, attributes.method, tensors);
   },
 };
 
@@ -152,7 +152,7 @@ function clearTiles(e: Emitter, { layout, base, method }: Stage): void {
 /** Transforms the tiles of a band. */
 function loadBand(e: Emitter, stage: Stage, group: Group, band: Band): void {
   eachTileRow(e, stage.layout, group, band, (tileRow, row) => {
-    const inputs = stage.method.isWhole ? imageOf(e, stage, band.sample) : loadInputs(e, stage, band.sample, tileRow);
+    const inputs = stage.method.isWhole ? sampleOf(e, stage, band.sample) : loadInputs(e, stage, band.sample, tileRow);
     e.scope(() => transformInput(e, stage, group, row, inputs));
   });
 }
@@ -168,7 +168,7 @@ function transformOutputs(e: Emitter, stage: Stage, group: Group, band: Band, pa
 }
 
 /** A sample where it lies. */
-function imageOf(e: Emitter, { plan, x }: Stage, sample: I32): Inputs {
+function sampleOf(e: Emitter, { plan, x }: Stage, sample: I32): Inputs {
   const [height, width] = plan.size;
   const pitch = width * plan.channels * 4;
   return { at: e.i32(e.address(x.address, [sample, height * pitch])), pitch };
@@ -290,14 +290,13 @@ interface Mapped {
 }
 
 function listOutputs(e: Emitter, stage: Stage, band: Band, mapped: Mapped): void {
-  const { plan, method, layout, base, x } = stage;
+  const { plan, method, layout, base } = stage;
   const { sample } = band;
   const [height, used] = plan.output;
   const shape = mappedImage(plan, method);
   const map = e.i32(i32.add(base, layout.map));
   e.if(i32.ne(sample, mapped.sample), () => {
-    const image = e.i32(e.address(x.address, [sample, plan.size[0] * plan.size[1] * plan.channels * 4]));
-    local.set(mapped.largest, mapRepeats(e, shape, image, map));
+    local.set(mapped.largest, mapRepeats(e, shape, sampleOf(e, stage, sample).at, map));
     local.set(mapped.sample, sample);
   });
   const { first, rows } = rowsOf(e, stage, band, height);
@@ -308,7 +307,7 @@ function listOutputs(e: Emitter, stage: Stage, band: Band, mapped: Mapped): void
 
 function repairOutputs(e: Emitter, stage: Stage, band: Band, panel: Panel): void {
   const { sample, tileRow } = band;
-  const { plan, method, layout, base, x, y, kernel, bounds } = stage;
+  const { plan, method, layout, base, y, kernel, bounds } = stage;
   const {
     size: [height, width],
     channels,
@@ -338,7 +337,7 @@ function repairOutputs(e: Emitter, stage: Stage, band: Band, panel: Panel): void
     };
     const source = {
       image: [height, width, channels] as const,
-      sample: e.i32(e.address(x.address, [sample, height * width * channels * 4])),
+      sample: sampleOf(e, stage, sample).at,
       kernel: ofChannels(kernel.address),
       kernelPitch: plan.outputChannels * 4,
       r: method.r,
@@ -349,9 +348,6 @@ function repairOutputs(e: Emitter, stage: Stage, band: Band, panel: Panel): void
     settle(e, choices, source);
   });
 }
-
-const biasOf = (e: Emitter, { bias }: FilteredConvolution, panel: I32) =>
-  bias === undefined ? undefined : e.i32(e.address(bias, [panel, PANEL_BYTES]));
 
 /** Bias, ReLU and pooling, from the strip of outputs to the result. */
 function finishStrip(e: Emitter, stage: Stage, band: Band, panel: I32, columns: number): void {
@@ -365,7 +361,7 @@ function finishStrip(e: Emitter, stage: Stage, band: Band, panel: I32, columns: 
   );
   const out = e.i32(i32.add(place, y.address));
   const won = winners && e.i32(i32.add(place, winners.address));
-  const bias = biasOf(e, plan, panel);
+  const bias = plan.bias === undefined ? undefined : e.i32(e.address(plan.bias, [panel, PANEL_BYTES]));
   const line = e.i32(i32.add(base, layout.outputs));
   const rowBytes = layout.strip.columns * PANEL_BYTES;
   const window = plan.pool ? [0, PANEL_BYTES, rowBytes, rowBytes + PANEL_BYTES] : [0];

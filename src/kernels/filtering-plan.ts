@@ -4,7 +4,7 @@
  */
 import { i32, local } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
-import { BLOCK_ROWS, PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
+import { BLOCK_ROWS, PANEL_BYTES, PANEL_COLUMNS, withColumns } from "./block.ts";
 import type { FilteredImage, Filtering, Passes } from "./filtering.ts";
 import { type MappedImage, patchBytes, repairListBytes } from "./filtering-repairs.ts";
 import { FOURIER_SIZES, fourierFiltering } from "./fourier.ts";
@@ -197,18 +197,7 @@ export interface Panel {
 export function panelOf(e: Emitter, outputChannels: number, index: I32): Panel {
   const panels = Math.ceil(outputChannels / PANEL_COLUMNS);
   const rest = outputChannels % PANEL_COLUMNS;
-  const isLast = () => i32.eq(index, panels - 1);
   const bytes = e.i32(PANEL_BYTES);
-  if (rest) e.if(isLast(), () => local.set(bytes, i32.const(Math.ceil(rest / 4) * 16)));
-  const withColumns = (body: (columns: number) => void) => {
-    if (!rest) e.scope(() => body(PANEL_COLUMNS));
-    else if (panels === 1) e.scope(() => body(rest));
-    else
-      e.if(
-        isLast(),
-        () => body(rest),
-        () => body(PANEL_COLUMNS),
-      );
-  };
-  return { index, bytes, withColumns };
+  if (rest) e.if(i32.eq(index, panels - 1), () => local.set(bytes, i32.const(Math.ceil(rest / 4) * 16)));
+  return { index, bytes, withColumns: (body) => withColumns(e, outputChannels, index, body) };
 }

@@ -235,10 +235,9 @@ export function fourierFiltering(n: number, r: number, { size, top, left, output
     };
   /** Values of complex polynomials, each as the three factors of products. */
   const across =
-    (count: number, first: number, factorsOf: (e: Emitter) => (value: Complex) => V128[]): Writer =>
+    (count: number, first: number, factorsOf: (e: Emitter, value: Complex) => V128[]): Writer =>
     (e, desk) => {
       const rotations = new Rotations(e, n, desk);
-      const factors = factorsOf(e);
       return ({ load, store }) => {
         const coefficient = (power: number) => {
           const index = power - first;
@@ -246,7 +245,7 @@ export function fourierFiltering(n: number, r: number, { size, top, left, output
         };
         rotations.evaluate(n, { at: coefficient }, 0, (value, angle) => {
           const index = rotations.indexOf(angle, n);
-          for (const [i, factor] of factors(value).entries()) store(3 * index + i, factor);
+          for (const [i, factor] of factorsOf(e, value).entries()) store(3 * index + i, factor);
         });
       };
     };
@@ -282,13 +281,13 @@ export function fourierFiltering(n: number, r: number, { size, top, left, output
     input: {
       size,
       down: down(size[0], top),
-      across: across(size[1], left, (e) => ({ re, im }) => [add(e, re, im), re!, im!]),
+      across: across(size[1], left, (e, { re, im }) => [add(e, re, im), re!, im!]),
     },
     kernel: {
       size: [r, r],
       down: down(r, 0, scale),
       // Of negative powers: the conjugate values.
-      across: across(r, 0, (e) => ({ re, im }) => [re!, add(e, re, im), subtract(e, re, im)]),
+      across: across(r, 0, (e, { re, im }) => [re!, add(e, re, im), subtract(e, re, im)]),
     },
     // Values at roots are turned back by evaluating, as if they were coefficients, at the roots' inverses.
     output: {

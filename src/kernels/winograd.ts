@@ -13,7 +13,7 @@ import type { Filtering, Passes, Transform } from "./filtering.ts";
 type Matrix = readonly (readonly number[])[];
 
 /** The matrices of F(m, r): A^T (m x n), G (n x r) and B^T (n x n), where n = m + r - 1. */
-export interface Matrices {
+interface Matrices {
   readonly output: Matrix;
   readonly kernel: Matrix;
   readonly input: Matrix;
@@ -68,6 +68,7 @@ export function winogradFiltering(m: number, r: number): Filtering {
   };
 }
 
+/** The matrices of F(m, r). */
 export function matricesOf(m: number, r: number): Matrices {
   const n = m + r - 1;
   const { magnitudes } = METHODS.get(n)!;

@@ -98,17 +98,12 @@ export class Session {
   view(tensor: Tensor): Buffer {
     const operand = this.#operands.get(tensor);
     if (!operand) throw new InternalError(`tensor ${tensor.name} has no place in memory`);
-    this.#mayChange([tensor]);
+    if (this.#compiled.preparedWeights.has(tensor)) this.#isPrepared = false;
     const length = elementsOf(tensor.shape) * (tensor.batched ? this.batchSize : 1);
     const { buffer } = this.#machine.memory;
     if (operand.dtype === "float32") return new Float32Array(buffer, operand.address, length);
     if (operand.dtype === "int32") return new Int32Array(buffer, operand.address, length);
     return new Uint8Array(buffer, operand.address, length);
-  }
-
-  #mayChange(tensors: Iterable<Tensor>): void {
-    const { preparedWeights } = this.#compiled;
-    for (const tensor of tensors) if (preparedWeights.has(tensor)) this.#isPrepared = false;
   }
 
   /** Runs a program on the first `batch` samples. Rejects with an InternalError when a thread fails. */
@@ -120,7 +115,7 @@ export class Session {
       }
       this.#machine.run(program, batch);
       if (program === "trainStep") {
-        this.#mayChange(this.#compiled.preparedWeights);
+        this.#isPrepared = this.#compiled.preparedWeights.size === 0;
         this.#steps++;
         this.#samples += batch;
       }
