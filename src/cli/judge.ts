@@ -13,13 +13,13 @@ export interface Judgement {
   readonly outputs: NDArray;
 }
 
-/** Scores a model, and judges it class by class. */
+/** Judges a model class by class; scores it, where its score is not known. */
 export async function judgeModel(
   model: Sequential,
   test: Samples,
-  options: { readonly batchSize: number; readonly threads?: number },
+  { score: known, ...options }: { readonly batchSize: number; readonly threads?: number; readonly score?: Score },
 ): Promise<Judgement> {
-  const score = await scoreModel(model, test, options);
+  const score = known ?? (await scoreModel(model, test, options));
   const outputs = await model.predict(test.x, options);
   const matrix = confusionMatrix(test.y, outputs);
   const size = matrix.shape[0]!;

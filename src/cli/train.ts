@@ -9,7 +9,7 @@ import { EXIT_DONE } from "./exit-codes.ts";
 import { checkModelName, checkReport, checkSideFile, dataUses, saveModel, type Use } from "./files.ts";
 import { type Interrupt, watchInterrupt } from "./interrupt.ts";
 import { judgeModel } from "./judge.ts";
-import { buildLeNet, describeScore, scoreModel } from "./lenet.ts";
+import { buildLeNet, describeScore, lastScore, scoreModel } from "./lenet.ts";
 import type { TrainOptions } from "./options.ts";
 import { formatProfile } from "./profile.ts";
 import { type ReportedData, reportedData } from "./report/report.ts";
@@ -207,8 +207,8 @@ export async function train(options: TrainOptions): Promise<number> {
 async function finish({ model, test, reported }: Run, options: TrainOptions, course: Course): Promise<void> {
   const { batchSize, threads, out, json, report } = options;
   const running = { batchSize, ...(threads !== undefined && { threads }) };
-  const judgement = reported && (await judgeModel(model, test, running));
-  const score = judgement?.score ?? (await scoreModel(model, test, running));
+  const score = lastScore(course.history) ?? (await scoreModel(model, test, running));
+  const judgement = reported && (await judgeModel(model, test, { ...running, score }));
   write(json ? `${JSON.stringify({ ...score, saved: out })}\n` : `${describeScore(score)}Saved to ${out}\n`);
   if (!judgement || report === undefined) return;
   await writeTrainingReport(report, { model, test, data: reported, judgement, options, course });

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { expectClose, randomData } from "../../test/helpers/kernels.ts";
-import { type BuiltNetwork, type NetworkOptions, networkOf } from "../../test/helpers/networks.ts";
-import { elementsOf, type Tensor } from "../kernels/op.ts";
+import { type BuiltNetwork, type NetworkOptions, networkOf, recipeNetwork } from "../../test/helpers/networks.ts";
+import { type FilteredConv2dAttributes, filteredConv2d } from "../kernels/filtered-conv2d.ts";
+import { elementsOf, type Op, type Tensor } from "../kernels/op.ts";
 import { activation, conv2d, dense, dropout, flatten, maxPooling2d } from "../layers/index.ts";
 import { categoricalCrossentropy, sparseCategoricalCrossentropy } from "../losses.ts";
 import { Session } from "../model/session.ts";
@@ -215,6 +216,17 @@ test("convolution, bias, ReLU and pooling become one op", () => {
     .get("trainStep")!
     .filter(({ op }) => op.name === "matmulWeightGradient");
   expect(gradients.map(({ outputs }) => outputs)).toEqual([[], []]);
+});
+
+test("filtered convolutions settle what ReLU and pooling choose where gradients go the way of the choice", () => {
+  const programs = buildPrograms(recipeNetwork().network);
+  const settles = (program: Program) =>
+    programs
+      .get(program)!
+      .filter(({ op }) => op === (filteredConv2d as Op<unknown>))
+      .map(({ attributes }) => (attributes as FilteredConv2dAttributes).settles);
+  expect(settles("trainStep")).toEqual([true]);
+  for (const program of ["forward", "evaluateStep"] as const) expect(settles(program)).toEqual([false]);
 });
 
 describe("both gradients of a dense layer behind a ReLU become one op", () => {

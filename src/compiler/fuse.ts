@@ -70,9 +70,13 @@ export function leaveOutWinners(nodes: readonly Node[]): Node[] {
 
 /**
  * Has convolutions filtered where that takes fewer operations. They then need transforms of their kernels: those that are
- * not in `transforms` yet, by kernel, are put there.
+ * not in `transforms` yet, by kernel, are put there. What ReLU and pooling choose is settled where there are gradients.
  */
-export function filterConvolutions(nodes: readonly Node[], transforms: Map<Tensor, Node>): Node[] {
+export function filterConvolutions(
+  nodes: readonly Node[],
+  transforms: Map<Tensor, Node>,
+  { hasGradients }: { hasGradients: boolean },
+): Node[] {
   return nodes.map((node): Node => {
     if (node.op !== (conv2d as Op<unknown>)) return node;
     const attributes = node.attributes as Conv2dAttributes;
@@ -82,7 +86,12 @@ export function filterConvolutions(nodes: readonly Node[], transforms: Map<Tenso
     const transform = transforms.get(kernel) ?? transformOf(kernel, method);
     transforms.set(kernel, transform);
     const inputs = [x, kernel, ...transform.outputs, ...bias];
-    return { ...node, op: filteredConv2d as Op<unknown>, attributes: { ...attributes, method }, inputs };
+    return {
+      ...node,
+      op: filteredConv2d as Op<unknown>,
+      attributes: { ...attributes, method, settles: hasGradients },
+      inputs,
+    };
   });
 }
 

@@ -193,3 +193,29 @@ test("sparseConv2dInputGradient matches its reference", () => {
     { numRuns: 60 },
   );
 });
+
+test.each([
+  [20, 7, 5],
+  [20, 8, 3],
+  [17, 1, 5],
+  [16, 2, 2],
+  [12, 7, 4],
+  [24, 6, 3],
+  [44, 5, 5],
+])(
+  "sparseConv2dInputGradient of %i channels and %i columns by kernels of %i: pixels side by side",
+  (channels, width, side) => {
+    for (const pool of [false, true]) {
+      const [before, behind] = [Math.floor((side - 1) / 2), Math.floor(side / 2)];
+      const padding: Padding = [before, behind, before, behind];
+      const [image, weights] = [
+        [6, width, channels],
+        [side, side, channels, 9],
+      ];
+      const [dy, ...winners] = sparseGradients([6, width], 9, 2, width, pool && width > 1);
+      const inputs = [dy!, randomInput(weights!, null, 2), ...winners];
+      const attributes = { strides: [1, 1] as const, padding, image: image!, pooled: winners.length > 0 };
+      expectMatchesReference({ op: sparseConv2dInputGradient, attributes, inputs, batch: 2 });
+    }
+  },
+);

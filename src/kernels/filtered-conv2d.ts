@@ -9,7 +9,7 @@
  * scratch memory and, with the transformed kernel, in cache. A band is turned back into a strip of outputs, which holds
  * whole pooling windows, and from which bias, ReLU and 2x2 pooling go out.
  *
- * Its rounding must decide nothing: `filtering-repairs.ts`.
+ * In training its rounding must decide nothing: `filtering-repairs.ts`.
  */
 import { i32, local } from "wasmati";
 import type { Emitter, F32, I32 } from "../wasm/emitter.ts";
@@ -38,6 +38,8 @@ const GROUPS_PER_THREAD = 4;
 
 export interface FilteredConv2dAttributes extends Conv2dAttributes {
   readonly method: Filtering;
+  /** Whether rounding must not decide what ReLU and pooling choose: where gradients go the way of the choice. */
+  readonly settles: boolean;
 }
 
 /** The filtering of a convolution; none where it saves no work. */
@@ -78,11 +80,16 @@ export const filteredConv2d: Op<FilteredConv2dAttributes> = {
   emit(e, attributes, [x, kernel, filtered, bounds, bias], [y, winners]) {
     const plan = { ...planOf(attributes, x!, kernel!), ...(bias && { bias: bias.address }) };
     const tensors = { x: x!, kernel: kernel!, filtered: filtered!, bounds: bounds!, y: y!, winners };
-    emitFiltering(e, plan, attributes.method, tensors);
+    emitFiltering(e, plan, attributes, tensors);
   },
 };
 
-function emitFiltering(e: Emitter, plan: FilteredConvolution, method: Filtering, tensors: Tensors): void {
+function emitFiltering(
+  e: Emitter,
+  plan: FilteredConvolution,
+  { method, settles }: FilteredConv2dAttributes,
+  tensors: Tensors,
+): void {
   const layout = layoutOf(plan, method);
   const { bands, groupBands, panels, strip } = layout;
   const stage: Stage = { ...tensors, plan, method, layout, base: e.scratch() };
@@ -122,7 +129,8 @@ function emitFiltering(e: Emitter, plan: FilteredConvolution, method: Filtering,
       e.scope(() => multiply(e, stage, group, panel));
       eachBand((band) => {
         e.scope(() => transformOutputs(e, stage, group, band, panel));
-        e.scope(() => repairOutputs(e, stage, band, panel));
+        e.scope(() => copyRepeats(e, listOf(e, stage, band), e.i32(i32.add(stage.base, layout.outputs))));
+        if (settles && (plan.pool || plan.relu)) e.scope(() => settleOutputs(e, stage, band, panel));
         panel.withColumns((columns) => finishStrip(e, stage, band, index, columns));
       });
     });
@@ -305,7 +313,8 @@ function listOutputs(e: Emitter, stage: Stage, band: Band, mapped: Mapped): void
   listRepeats(e, shape.map, layout.strip, { largest: mapped.largest, map: line, list, rows, used });
 }
 
-function repairOutputs(e: Emitter, stage: Stage, band: Band, panel: Panel): void {
+/** Sums again what ReLU and pooling would choose among by rounding. */
+function settleOutputs(e: Emitter, stage: Stage, band: Band, panel: Panel): void {
   const { sample, tileRow } = band;
   const { plan, method, layout, base, y, kernel, bounds } = stage;
   const {
@@ -316,8 +325,6 @@ function repairOutputs(e: Emitter, stage: Stage, band: Band, panel: Panel): void
   } = plan;
   const list = listOf(e, stage, band);
   const outputs = e.i32(i32.add(base, layout.outputs));
-  e.scope(() => copyRepeats(e, list, outputs));
-  if (!pool && !relu) return;
   const size = pool ? 2 : 1;
   const { rows } = rowsOf(e, stage, band, y.shape[0]!, size);
   const top = e.i32(i32.sub(i32.mul(tileRow, method.m[0]), plan.top));

@@ -26,8 +26,8 @@ export interface MatmulAttributes {
   readonly masked?: boolean;
 }
 
-/** Rows of a block: by ten vectors of columns 20 KB. */
-const BLOCK_ROWS = 128;
+/** Rows of a block: by ten vectors of columns 30 KB. */
+const BLOCK_ROWS = 192;
 
 /** Samples from which on packing pays. */
 const PACKED_BATCH = 4;

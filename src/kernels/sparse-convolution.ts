@@ -20,6 +20,12 @@ import { winnerAt } from "./winners.ts";
 const WINNER_BITS = 12;
 const NOBODY = 15;
 
+/**
+ * Pixels that gather at a time, where their sums fit. Each more makes a kernel of width w do (w + pixels - 1) / w of the
+ * work, but lists are longer, and the end of each costs as much as some entries.
+ */
+const MOST_PIXELS = 3;
+
 type Image = readonly [height: number, width: number, channels: number];
 
 export interface SparseConvolution {
@@ -38,13 +44,16 @@ export interface SparseConvolution {
 }
 
 /** Sizes in bytes, and where in scratch memory lies what. */
-export function sparseLayout({ source, target, kernel, pooled }: SparseConvolution) {
+export function sparseLayout({ source, target, kernel, strides, isGradient, pooled }: SparseConvolution) {
   const vectors = Math.ceil(target[2] / 4);
   const panelVectors = Math.ceil(vectors / Math.ceil(vectors / MOST_SUMS));
   const panels = Math.ceil(vectors / panelVectors);
   const rowBytes = panelVectors * 16;
   const positionBytes = source[2] * rowBytes;
-  const kernelRowBytes = kernel[1] * positionBytes;
+  const sideBySide = Math.min(Math.floor(MOST_SUMS / panelVectors), target[1], MOST_PIXELS);
+  const pixels = isGradient && strides[1] === 1 ? sideBySide : 1;
+  const marginBytes = (pixels - 1) * positionBytes;
+  const kernelRowBytes = kernel[1] * positionBytes + marginBytes;
   const distance = listBytes(source[0] * source[1] * source[2]);
   const windowBytes = 2 * listBytes(source[2]);
   let end = 0;
@@ -55,6 +64,8 @@ export function sparseLayout({ source, target, kernel, pooled }: SparseConvoluti
   };
   return {
     panels,
+    /** Pixels of the target that gather at a time. */
+    pixels,
     /** Channels of a full panel, and of the last. */
     panelChannels: panelVectors * 4,
     lastChannels: target[2] - (panels - 1) * panelVectors * 4,
@@ -62,6 +73,8 @@ export function sparseLayout({ source, target, kernel, pooled }: SparseConvoluti
     rowBytes,
     positionBytes,
     kernelRowBytes,
+    /** Bytes of zeros before the kernel, and behind each of its rows. */
+    marginBytes,
     panelBytes: kernel[0] * kernelRowBytes,
     /** Bytes of a row of `starts`. */
     startsPitch: (source[1] + 1) * 4,
@@ -75,7 +88,7 @@ export function sparseLayout({ source, target, kernel, pooled }: SparseConvoluti
     list: take(2 * distance),
     windows: take(pooled ? Math.floor(source[1] / 2) * windowBytes : 0),
     // Packing may write three rows too many.
-    weights: take(panels * kernel[0] * kernelRowBytes + 4 * rowBytes),
+    weights: take(marginBytes + panels * kernel[0] * kernelRowBytes + 4 * rowBytes),
     bytes: end,
   };
 }
@@ -94,8 +107,14 @@ function packKernel(e: Emitter, plan: SparseConvolution, layout: Layout, kernel:
   const [kernelHeight, kernelWidth] = plan.kernel;
   const sources = plan.source[2];
   const targets = plan.target[2];
-  const { panels, panelChannels, rowBytes } = layout;
+  const { panels, panelChannels, rowBytes, marginBytes } = layout;
   const to = e.i32(i32.add(base, layout.weights));
+  const leaveMargin = () => {
+    if (marginBytes === 0) return;
+    clearMemory(to, marginBytes);
+    local.set(to, i32.add(to, marginBytes));
+  };
+  leaveMargin();
   for (let panel = 0; panel < panels; panel++) {
     const columns = panel < panels - 1 ? panelChannels : layout.lastChannels;
     const first = panel * panelChannels;
@@ -116,6 +135,7 @@ function packKernel(e: Emitter, plan: SparseConvolution, layout: Layout, kernel:
           local.set(from, i32.sub(from, positionStep));
           local.set(to, i32.add(to, layout.positionBytes));
         });
+        leaveMargin();
         local.set(row, i32.add(row, kernelWidth * positionStep));
       });
     });
@@ -318,12 +338,12 @@ function gather(
 ): void {
   const { isGradient, strides, top, left, kernel } = plan;
   const [height, width, channels] = plan.target;
-  const { positionBytes, startsPitch, distance } = layout;
+  const { pixels, positionBytes, startsPitch } = layout;
   const sourceStep = isGradient ? 1 : strides[0];
   const targetStep = isGradient ? strides[0] : 1;
   const pixelPitch = width * channels * 4;
   const kernelRow = e.i32();
-  const slab = e.i32(weights);
+  const slab = e.i32(i32.add(weights, layout.marginBytes));
   e.for(kernelRow, 0, kernel[0], 1, () => {
     // The row that is not counted through: above the first it is, as an unsigned number, past the last.
     const other = e.i32(i32.sub(kernelRow, top));
@@ -336,25 +356,49 @@ function gather(
         const span = e.i32(i32.add(base, layout.spans));
         // The place of the weights that source column 0 has for target column 0.
         const rows = e.i32(i32.add(slab, (isGradient ? kernel[1] - 1 - left : left) * positionBytes));
-        e.for(e.i32(), 0, width, 1, () => {
-          const from = e.i32(i32.load({}, i32.add(starts, i32.load({}, span))));
-          const end = e.i32(i32.load({}, i32.add(starts, i32.load({ offset: 4 }, span))));
-          e.if(i32.lt_s(from, end), () => {
-            const sums = Array.from({ length: Math.ceil(panelChannels / 4) }, (_, v) => {
-              return { sum: e.v128(v128.load({ offset: v * 16, align: 4 }, pixel)), offset: v * 16 };
-            });
-            addEntries(e, sums, { from, end, distance }, rows);
-            for (const { sum, offset } of sums) {
-              e.storeLanes(pixel, offset, sum, Math.min(4, panelChannels - offset / 4));
-            }
-          });
-          local.set(span, i32.add(span, 8));
-          local.set(pixel, i32.add(pixel, channels * 4));
-          local.set(rows, i32.sub(rows, (isGradient ? 1 : strides[1]) * positionBytes));
-        });
+        const run = (pixels: number) => {
+          gatherPixels(e, plan, layout, { starts, span, rows, pixel }, { pixels, panelChannels });
+          local.set(span, i32.add(span, pixels * 8));
+          local.set(pixel, i32.add(pixel, pixels * channels * 4));
+          local.set(rows, i32.sub(rows, pixels * (isGradient ? 1 : strides[1]) * positionBytes));
+        };
+        e.for(e.i32(), 0, Math.floor(width / pixels), 1, () => run(pixels));
+        if (width % pixels) run(width % pixels);
       });
       local.set(other, i32.add(other, isGradient ? targetStep : sourceStep));
     });
     local.set(slab, i32.add(slab, layout.kernelRowBytes));
+  });
+}
+
+/**
+ * Adds to pixels side by side what one row of the kernel sends to any of them: an entry that reaches only some of them
+ * meets zeros beside the kernel for the others.
+ */
+function gatherPixels(
+  e: Emitter,
+  plan: SparseConvolution,
+  { distance, positionBytes }: Layout,
+  { starts, span, rows: first, pixel }: Record<"starts" | "span" | "rows" | "pixel", I32>,
+  { pixels, panelChannels }: { pixels: number; panelChannels: number },
+): void {
+  const from = e.i32(i32.load({}, i32.add(starts, i32.load({}, span))));
+  const end = e.i32(i32.load({}, i32.add(starts, i32.load({ offset: (pixels - 1) * 8 + 4 }, span))));
+  e.if(i32.lt_s(from, end), () => {
+    const rows = e.i32(i32.sub(first, (pixels - 1) * positionBytes));
+    const vectors = Math.ceil(panelChannels / 4);
+    const sums = Array.from({ length: pixels * vectors }, (_, i) => {
+      const [p, v] = [Math.floor(i / vectors), i % vectors];
+      const place = p * plan.target[2] * 4 + v * 16;
+      const sum = e.v128(v128.load({ offset: place, align: 4 }, pixel));
+      return {
+        sum,
+        offset: (pixels - 1 - p) * positionBytes + v * 16,
+        place,
+        lanes: Math.min(4, panelChannels - v * 4),
+      };
+    });
+    addEntries(e, sums, { from, end, distance }, rows);
+    for (const { sum, place, lanes } of sums) e.storeLanes(pixel, place, sum, lanes);
   });
 }
