@@ -12,7 +12,7 @@
  * lists. Each is the product of the row of weights with the output gradients that are in registers already, so that both
  * gradients take one pass: `inputGradient`.
  */
-import { f32, f32x4, i8x16, i32, i32x4, local, v128 } from "wasmati";
+import { drop, f32, f32x4, i8x16, i32, i32x4, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
 import { clearMemory } from "./convolution.ts";
 import { type Columns, columnMapBytes, mapColumns, spreadRow, squeezeRows } from "./live-columns.ts";
@@ -42,6 +42,10 @@ const CHUNK_ROWS = 32;
 
 /** Vectors of a panel where both gradients are made: as many sums and as many weights are in registers at a time. */
 const PAIRED_SUMS = 6;
+
+/** Lines of each of an optimizer's slots that are read ahead at a time, beside every other row of a panel. */
+const LINES_AHEAD = 4;
+const LINE_BYTES = 64;
 
 /** Bytes before a list, with its end. */
 const HEADER_BYTES = 16;
@@ -102,12 +106,14 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
     packGradients(e, work, dy!);
     if (dx) clearMemory(e.i32(i32.add(base, plan.weights)), CHUNK_ROWS * plan.pitch);
     const updateVector = update?.op.prepare(e, update.attributes, parameter!, rest);
+    const slots = update?.op.slots(update.attributes, rest) ?? [];
     e.eachUnit(e.i32(Math.ceil(plan.rows / CHUNK_ROWS)), (number) => {
       const first = e.i32(i32.mul(number, CHUNK_ROWS));
       const count = e.i32(i32.sub(plan.rows, first));
       e.atMost(count, CHUNK_ROWS);
       const start = e.i32(e.address(0, [first, plan.columns * 4]));
-      const chunk: Chunk = { ...work, first, count };
+      const end = e.i32(e.address(0, [start, 1], [count, plan.columns * 4]));
+      const chunk: Chunk = { ...work, first, count, ahead: { place: e.i32(start), end, slots } };
       makeLists(e, chunk, x!);
       if (dx) {
         packWeights(e, chunk, e.i32(i32.add(start, parameter!.address)));
@@ -238,6 +244,14 @@ interface Chunk extends Work {
   /** The first of this chunk's rows, and how many there are. */
   readonly first: I32;
   readonly count: I32;
+  readonly ahead: Ahead;
+}
+
+/** What a chunk's update will read of the slots, as far as it has not been read ahead: bytes from the first of all. */
+interface Ahead {
+  readonly place: I32;
+  readonly end: I32;
+  readonly slots: readonly Operand[];
 }
 
 /** Packs a chunk's weights as dy: (row, column). */
@@ -309,6 +323,7 @@ function addPanel(e: Emitter, chunk: Chunk, panel: Panel, isPaired: boolean): vo
   const { plan, base } = chunk;
   const rows = e.i32(e.address(plan.gradients, [base, 1], [panel.number, plan.panelBytes]));
   eachList(e, chunk, (row, from, end) => {
+    readAhead(e, chunk.ahead, row);
     const sums = Array.from({ length: panel.vectors }, (_, v) => {
       return { sum: e.v128(f32x4.splat(0)), offset: v * 16 };
     });
@@ -319,6 +334,24 @@ function addPanel(e: Emitter, chunk: Chunk, panel: Panel, isPaired: boolean): vo
       addPairs(e, sums, list, { rows, weights: e.i32(i32.add(place, plan.weights)), products });
     } else addEntries(e, sums, list, rows);
     for (const { sum, offset } of sums) v128.store({ offset: plan.chunk + offset, align: 4 }, place, sum);
+  });
+}
+
+/**
+ * Reads some lines of the slots, for nothing but that the update finds them in the second-level cache: the processor can
+ * bring them there while it adds up a row.
+ */
+function readAhead(e: Emitter, { place, end, slots }: Ahead, row: I32): void {
+  if (slots.length === 0) return;
+  const isDue = i32.and(i32.lt_s(i32.add(place, LINES_AHEAD * LINE_BYTES), end), i32.eqz(i32.and(row, 1)));
+  e.if(isDue, () => {
+    for (const { address } of slots) {
+      for (let line = 0; line < LINES_AHEAD; line++) {
+        i32.load({ offset: address + line * LINE_BYTES }, place);
+        drop();
+      }
+    }
+    local.set(place, i32.add(place, LINES_AHEAD * LINE_BYTES));
   });
 }
 
