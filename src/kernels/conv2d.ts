@@ -136,7 +136,9 @@ export const conv2d: Op<Conv2dAttributes> = {
             graph.apply(conv2dWeightGradient, { ...weightAttributes, dilation }, x!, dActive),
             bias && graph.apply(channelSum, {}, dActive),
           ];
-    return [wanted[0] ? inputGradient() : undefined, ...ownGradients()];
+    // Units of the kernel's gradient are large: threads that are done with them early take more of the input's.
+    const own = ownGradients();
+    return [wanted[0] ? inputGradient() : undefined, ...own];
   },
 
   operations(attributes, [x, kernel]) {

@@ -7,6 +7,10 @@
  * panel of channels at a time, because those weights stay in the first-level cache. The kernel is packed as (panel,
  * kernelHeight, kernelWidth, source channel, channel of the panel), so that an entry's place is the same for all pixels but
  * for a constant; for the gradient the kernel is turned.
+ *
+ * Where several pixels side by side gather at a time, an entry that reaches only some of them meets zeros beside the kernel
+ * for the others. Behind pooling two pixels and a kernel of odd width reach whole windows, whose entries need not be parted
+ * by columns then.
  */
 import { br_if, i32, i32x4, local, loop, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
@@ -18,6 +22,8 @@ import { winnerAt } from "./winners.ts";
 
 /** The bits of a winner that tell its position, and what none has. */
 const WINNER_BITS = 12;
+/** That of them which tells the lower row. */
+const LOWER_BIT = 3;
 const NOBODY = 15;
 
 /**
@@ -50,11 +56,14 @@ export function sparseLayout({ source, target, kernel, strides, isGradient, pool
   const panels = Math.ceil(vectors / panelVectors);
   const rowBytes = panelVectors * 16;
   const positionBytes = source[2] * rowBytes;
-  const sideBySide = Math.min(Math.floor(MOST_SUMS / panelVectors), target[1], MOST_PIXELS);
-  const pixels = isGradient && strides[1] === 1 ? sideBySide : 1;
+  const fitting = isGradient && strides[1] === 1 ? Math.floor(MOST_SUMS / panelVectors) : 1;
+  const byWindows = pooled === true && kernel[1] % 2 === 1 && fitting >= 2;
+  const pixels = byWindows ? 2 : Math.max(1, Math.min(fitting, target[1], MOST_PIXELS));
   const marginBytes = (pixels - 1) * positionBytes;
   const kernelRowBytes = kernel[1] * positionBytes + marginBytes;
-  const distance = listBytes(source[0] * source[1] * source[2]);
+  const windows = Math.floor(source[0] / 2) * Math.floor(source[1] / 2);
+  const rowsListBytes = listBytes(windows * source[2]);
+  const distance = byWindows ? 2 * rowsListBytes : listBytes(source[0] * source[1] * source[2]);
   const windowBytes = 2 * listBytes(source[2]);
   let end = 0;
   const take = (bytes: number) => {
@@ -64,8 +73,9 @@ export function sparseLayout({ source, target, kernel, strides, isGradient, pool
   };
   return {
     panels,
-    /** Pixels of the target that gather at a time. */
+    /** Pixels of the target that gather at a time, and whether from whole windows. */
     pixels,
+    byWindows,
     /** Channels of a full panel, and of the last. */
     panelChannels: panelVectors * 4,
     lastChannels: target[2] - (panels - 1) * panelVectors * 4,
@@ -80,13 +90,14 @@ export function sparseLayout({ source, target, kernel, strides, isGradient, pool
     startsPitch: (source[1] + 1) * 4,
     /** Bytes from an entry's offset to its value. */
     distance,
-    /** Bytes of a window's entries. */
+    /** Bytes of the offsets of all upper rows of windows, and of all lower ones; of a window's entries. */
+    rowsListBytes,
     windowBytes,
     table: take(TABLE_BYTES),
-    spans: take(target[1] * 8),
+    spans: take((target[1] + 1) * 8),
     starts: take(source[0] * (source[1] + 1) * 4),
     list: take(2 * distance),
-    windows: take(pooled ? Math.floor(source[1] / 2) * windowBytes : 0),
+    windows: take(pooled && !byWindows ? Math.floor(source[1] / 2) * windowBytes : 0),
     // Packing may write three rows too many.
     weights: take(marginBytes + panels * kernel[0] * kernelRowBytes + 4 * rowBytes),
     bytes: end,
@@ -150,7 +161,8 @@ function writeSpans(e: Emitter, plan: SparseConvolution, layout: Layout, base: I
   const columns = plan.source[1];
   const x = e.i32();
   const span = e.i32(i32.add(base, layout.spans));
-  e.for(x, 0, plan.target[1], 1, () => {
+  // Behind the last column is one that the last may gather with.
+  e.for(x, 0, plan.target[1] + 1, 1, () => {
     const first = e.i32(isGradient ? i32.add(x, left - width + 1) : i32.sub(i32.mul(x, stride), left));
     const last = e.i32(isGradient ? i32.add(i32.div_u(i32.add(x, left), stride), 1) : i32.add(first, width));
     e.atLeast(first, 0);
@@ -173,7 +185,8 @@ export function emitSparseConvolution(
   { position, target, base }: { position: I32; target: I32; base: I32 },
 ): void {
   const layout = sparseLayout(plan);
-  e.scope(() => buildList(e, plan, layout, tensors, position, base));
+  const list = layout.byWindows ? listByWindows : buildList;
+  e.scope(() => list(e, plan, layout, tensors, position, base));
   const [height, width, channels] = plan.target;
   clearMemory(target, height * width * channels * 4);
   const weights = e.i32(i32.add(base, layout.weights));
@@ -247,6 +260,55 @@ function buildList(
   e.countEntries(e.i32(i32.add(base, layout.list)), end, height * width * channels);
   // A last row that belongs to no window.
   if (height % size) e.for(e.i32(), 0, width + 1, 1, mark);
+}
+
+/**
+ * As `buildList`, where pixels gather from whole windows: the upper rows of all windows in one list, the lower in another,
+ * and `starts` for the first column of each window.
+ */
+function listByWindows(
+  e: Emitter,
+  plan: SparseConvolution,
+  layout: Layout,
+  { source: tensor, winners }: { source: Operand; winners?: Operand | undefined },
+  position: I32,
+  base: I32,
+): void {
+  const [height, width, channels] = plan.source;
+  const [rows, columns] = [Math.floor(height / 2), Math.floor(width / 2)];
+  const { positionBytes, startsPitch, distance, rowsListBytes } = layout;
+  const table = e.i32(i32.add(base, layout.table));
+  const firsts = [0, 1].map((y) => e.i32(i32.add(base, layout.list + y * rowsListBytes)));
+  const ends = firsts.map((first) => e.i32(first));
+  /** For each position of a window the bytes from its left column. */
+  const toColumn = e.v128(v128.const("i32x4", [0, positionBytes, 0, positionBytes]));
+  const start = e.i32(i32.add(base, layout.starts));
+  const source = e.i32(position);
+  const place = e.i32();
+  const mark = (step: number, rows = ends) => {
+    for (const [y, end] of rows.entries()) i32.store({ offset: y * startsPitch }, start, end);
+    local.set(start, i32.add(start, step));
+  };
+  e.for(e.i32(), 0, rows, 1, () => {
+    local.set(place, i32.const(0));
+    e.for(e.i32(), 0, columns, 1, () => {
+      mark(8);
+      eachFourChannels(e, plan, layout, tensor, { from: source, place }, (values, places, mask, from) => {
+        const winner = e.v128(v128.load({ offset: winners!.address, align: 4 }, from));
+        const own = e.v128(i32x4.add(places, e.swizzle(toColumn, winner)));
+        const lower = e.i32(i32x4.bitmask(i32x4.shl(winner, 31 - LOWER_BIT)));
+        const masks = [e.i32(i32.and(mask, i32.xor(lower, -1))), e.i32(i32.and(mask, lower))];
+        for (const [y, end] of ends.entries()) append(e, { end, distance, table }, values, own, masks[y]!);
+      });
+      local.set(place, i32.add(place, 2 * positionBytes));
+      local.set(source, i32.add(source, channels * 4));
+    });
+    for (let rest = 2 * columns; rest <= width; rest++) mark(4);
+    local.set(start, i32.add(start, startsPitch));
+  });
+  for (const [y, end] of ends.entries()) e.countEntries(firsts[y]!, end, y === 0 ? height * width * channels : 0);
+  // A last row that belongs to no window.
+  if (height % 2) e.for(e.i32(), 0, width + 1, 1, () => mark(4, ends.slice(0, 1)));
 }
 
 type List = Parameters<typeof append>[1];
@@ -338,7 +400,7 @@ function gather(
 ): void {
   const { isGradient, strides, top, left, kernel } = plan;
   const [height, width, channels] = plan.target;
-  const { pixels, positionBytes, startsPitch } = layout;
+  const { pixels, byWindows, positionBytes, startsPitch } = layout;
   const sourceStep = isGradient ? 1 : strides[0];
   const targetStep = isGradient ? strides[0] : 1;
   const pixelPitch = width * channels * 4;
@@ -356,14 +418,18 @@ function gather(
         const span = e.i32(i32.add(base, layout.spans));
         // The place of the weights that source column 0 has for target column 0.
         const rows = e.i32(i32.add(slab, (isGradient ? kernel[1] - 1 - left : left) * positionBytes));
-        const run = (pixels: number) => {
-          gatherPixels(e, plan, layout, { starts, span, rows, pixel }, { pixels, panelChannels });
+        const run = (pixels: number, last = pixels - 1) => {
+          gatherPixels(e, plan, layout, { starts, span, rows, pixel }, { pixels, last, panelChannels });
           local.set(span, i32.add(span, pixels * 8));
           local.set(pixel, i32.add(pixel, pixels * channels * 4));
           local.set(rows, i32.sub(rows, pixels * (isGradient ? 1 : strides[1]) * positionBytes));
         };
-        e.for(e.i32(), 0, Math.floor(width / pixels), 1, () => run(pixels));
-        if (width % pixels) run(width % pixels);
+        // Pairs begin where windows do: a pixel before the first, and one behind the last, gather alone.
+        const before = byWindows ? left % 2 : 0;
+        const rest = (width - before) % pixels;
+        if (before) run(1);
+        e.for(e.i32(), 0, Math.floor((width - before) / pixels), 1, () => run(pixels));
+        if (rest) run(rest, byWindows ? 1 : rest - 1);
       });
       local.set(other, i32.add(other, isGradient ? targetStep : sourceStep));
     });
@@ -371,19 +437,16 @@ function gather(
   });
 }
 
-/**
- * Adds to pixels side by side what one row of the kernel sends to any of them: an entry that reaches only some of them
- * meets zeros beside the kernel for the others.
- */
+/** Adds to pixels side by side what one row of the kernel sends to any of them, or to what is before the `last`th. */
 function gatherPixels(
   e: Emitter,
   plan: SparseConvolution,
   { distance, positionBytes }: Layout,
   { starts, span, rows: first, pixel }: Record<"starts" | "span" | "rows" | "pixel", I32>,
-  { pixels, panelChannels }: { pixels: number; panelChannels: number },
+  { pixels, last, panelChannels }: { pixels: number; last: number; panelChannels: number },
 ): void {
   const from = e.i32(i32.load({}, i32.add(starts, i32.load({}, span))));
-  const end = e.i32(i32.load({}, i32.add(starts, i32.load({ offset: (pixels - 1) * 8 + 4 }, span))));
+  const end = e.i32(i32.load({}, i32.add(starts, i32.load({ offset: last * 8 + 4 }, span))));
   e.if(i32.lt_s(from, end), () => {
     const rows = e.i32(i32.sub(first, (pixels - 1) * positionBytes));
     const vectors = Math.ceil(panelChannels / 4);
