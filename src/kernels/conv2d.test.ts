@@ -63,6 +63,53 @@ test("conv2d matches its reference, with bias, ReLU and pooling", () => {
   );
 });
 
+/** Images of one channel, of which so many in a hundred pixels are zero, and kernels for them. */
+const drawings = fc
+  .record({
+    batch: sizes(4),
+    size: fc.tuple(sizes(11), sizes(13)),
+    kernel: fc.tuple(sizes(5), sizes(5)),
+    pads: fc.tuple(sizes(5), sizes(5), sizes(5), sizes(5)),
+    outs: sizes(21),
+    zeros: fc.constantFrom(40, 60, 90, 100),
+    seed: fc.nat(),
+    wantsPool: fc.boolean(),
+    relu: fc.boolean(),
+  })
+  .map(({ size, kernel, pads, outs, wantsPool, ...rest }) => {
+    const padding = pads.map((pad, side) => Math.min(pad, kernel[side < 2 ? 0 : 1]!) - 1) as unknown as Padding;
+    const output = convolutionOutput([...size, 1], kernel, [1, 1], padding);
+    const pool = wantsPool && Math.min(...output) >= 2;
+    return { ...rest, pool, padding, image: [...size, 1], weights: [...kernel, 1, outs], output };
+  })
+  .filter(({ output }) => Math.min(...output) >= 1);
+
+test("conv2d of images of one channel that are mostly zero: the reference's results, and the bits of direct sums", () => {
+  fc.assert(
+    fc.property(drawings, ({ batch, padding, image, weights, zeros, seed, pool, relu }) => {
+      const outs = weights[3]!;
+      const x = randomInput(image, batch, seed, zeros / 100);
+      const kernel = randomInput(weights, null, seed + 1, 0);
+      const bias = randomInput([outs], null, seed + 2);
+      const attributes = { strides: [1, 1] as const, padding, relu, pool };
+      expectMatchesReference({ op: conv2d, attributes, inputs: [x, kernel, bias], batch });
+      // A second channel of zeros, and the sums are direct.
+      const wide = (input: typeof x, every: number, shape: readonly number[]) => {
+        const data = Float32Array.from({ length: input.data.length * 2 }, (_, i) => {
+          const [row, column] = [Math.floor(i / every), i % every];
+          return row % 2 ? 0 : input.data[(row / 2) * every + column]!;
+        });
+        return { ...input, shape, data };
+      };
+      const [height, width] = image as [number, number, number];
+      const twice = [wide(x, 1, [height, width, 2]), wide(kernel, outs, [...weights.slice(0, 2), 2, outs]), bias];
+      const found = runKernel({ op: conv2d, attributes, inputs: [x, kernel, bias], batch }).outputs;
+      expect(found).toEqual(runKernel({ op: conv2d, attributes, inputs: twice, batch }).outputs);
+    }),
+    { numRuns: 60 },
+  );
+});
+
 test("conv2dInputGradient matches its reference", () => {
   fc.assert(
     fc.property(maybeDilated, ({ batch, strides, dilation, padding, image, weights, output, seed }) => {

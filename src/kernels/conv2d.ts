@@ -22,6 +22,14 @@ import {
 } from "./convolution.ts";
 import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
 import { packPanel } from "./packing.ts";
+import {
+  canScatter,
+  emitScatter,
+  listPixels,
+  prepareScatter,
+  type ScatterConvolution,
+  scatterLayout,
+} from "./scatter-convolution.ts";
 import { sparseConv2dInputGradient } from "./sparse-conv2d-input-gradient.ts";
 import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
 import { emitSparseConvolution, prepareSparse, type SparseConvolution, sparseLayout } from "./sparse-convolution.ts";
@@ -148,7 +156,8 @@ export const conv2d: Op<Conv2dAttributes> = {
   scratchBytes(attributes, [x, kernel]) {
     if (isSparse(attributes)) return sparseLayout(sparseOf(attributes, x!, kernel!)).bytes;
     const plan = planOf(attributes, x!, kernel!);
-    return panelBytes(plan) + paddedBytes(plan.image) + 64 + mapBytes(windowMap(plan));
+    const scatter = scatterOf(attributes, plan);
+    return directBytes(plan) + (scatter ? scatterLayout(scatter).bytes : 0);
   },
 
   emit(e, attributes, [x, kernel, bias], [y, winners]) {
@@ -168,6 +177,18 @@ interface Tensors {
   readonly winners?: Operand | undefined;
 }
 
+/** Scratch memory for packed weights, a padded sample and its map; in whole cache lines. */
+const directBytes = (plan: ConvolutionPlan) =>
+  Math.ceil((panelBytes(plan) + paddedBytes(plan.image) + 64 + mapBytes(windowMap(plan))) / 64) * 64;
+
+/** How samples of one channel are convolved that are mostly zero. */
+function scatterOf({ padding }: Conv2dAttributes, plan: ConvolutionPlan): ScatterConvolution | undefined {
+  const { image, strides, dilation } = plan;
+  const [top, bottom, left, right] = padding;
+  if (image.channels > 1 || [...strides, ...dilation].some((step) => step > 1) || !canScatter(plan)) return undefined;
+  return { ...plan, size: [image.height - top - bottom, image.width - left - right], top, left };
+}
+
 function emitDirect(e: Emitter, attributes: Conv2dAttributes, { x, kernel, bias, y, winners }: Tensors): void {
   const plan = { ...planOf(attributes, x, kernel), ...(bias && { bias: bias.address }) };
   const [top, bottom, left, right] = attributes.padding;
@@ -179,17 +200,30 @@ function emitDirect(e: Emitter, attributes: Conv2dAttributes, { x, kernel, bias,
   if (isPadded) clearMemory(padded, paddedBytes(plan.image));
   const sampleBytes = elementsOf(x.shape) * 4;
   const outputBytes = elementsOf(y.shape) * 4;
-  e.eachUnit(e.batch, (n) => {
-    const image = e.i32(e.address(x.address, [n, sampleBytes]));
+  const convolveDirectly = (image: I32, output: I32, won: I32 | undefined) => {
     const inside = { top, left, rows: x.shape[0]!, rowBytes: sampleBytes / x.shape[0]! };
     if (isPadded) {
       copyInside(e, plan.image, inside, image, padded);
       local.set(image, padded);
     }
     mapWindows(e, windowMap(plan), image, map);
+    emitConvolution(e, plan, { image, panels, output, map, ...(won && { winners: won }) });
+  };
+  const scatter = scatterOf(attributes, plan);
+  const base = scatter && e.i32(i32.add(panels, directBytes(plan)));
+  if (base) prepareScatter(e, scatter, kernel.address, base);
+  e.eachUnit(e.batch, (n) => {
+    const image = e.i32(e.address(x.address, [n, sampleBytes]));
     const output = e.i32(e.address(y.address, [n, outputBytes]));
-    const pooled = winners && { winners: e.i32(e.address(winners.address, [n, outputBytes])) };
-    emitConvolution(e, plan, { image, panels, output, map, ...pooled });
+    const won = winners && e.i32(e.address(winners.address, [n, outputBytes]));
+    const convolve = () => convolveDirectly(image, output, won);
+    if (!base) convolve();
+    else
+      e.if(
+        listPixels(e, scatter, image, base),
+        () => emitScatter(e, scatter, { base, output, winners: won }),
+        convolve,
+      );
   });
 }
 
