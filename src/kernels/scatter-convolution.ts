@@ -178,9 +178,7 @@ function scatterRow(
         const place = e.i32(i32.add(line, i32.load({}, entry)));
         for (let offset = 0; offset < layout.kernelRowBytes; offset += 16) {
           const weight = e.v128(v128.load({ offset }, weights));
-          const sum = e.v128(v128.load({ offset }, place));
-          e.accumulate(sum, weight, value);
-          v128.store({ offset }, place, sum);
+          v128.store({ offset }, place, e.madd(weight, value, v128.load({ offset }, place)));
         }
       });
       local.set(entry, i32.add(entry, 4));
