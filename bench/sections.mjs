@@ -155,20 +155,26 @@ async function wholeProcess(child) {
 
 const node = (...args) => spawn(process.execPath, args, { stdio: ["ignore", "pipe", "ignore"] });
 
-async function recipe({ python, peers }) {
+/** Rounds of the whole recipe are no more: each takes minutes. */
+const MOST_RECIPES = 3;
+
+async function recipe({ python, peers, rounds }) {
   mkdirSync(work, { recursive: true });
-  const runs = { [OURS]: await wholeProcess(node(cli, "train", "--out", join(work, "recipe.h5"))) };
-  say(OURS, runs[OURS]);
-  for (const name of peers.python.filter((peer) => peer === "Keras (TensorFlow)")) {
-    const config = { task: "recipe", threads: 2, epochs: 10, data: mnist, definition: networks.same };
-    const settings = JSON.stringify({ ...config, out: join(work, "recipe-keras.h5") });
-    const env = { KERAS_BACKEND: "tensorflow" };
-    runs[name] = await wholeProcess(runPython(python, [script("keras_peer.py"), settings], env));
-    say(name, runs[name]);
+  const names = peers.python.filter((peer) => peer === "Keras (TensorFlow)");
+  const config = { task: "recipe", threads: 2, epochs: 10, data: mnist, definition: networks.same };
+  const settings = JSON.stringify({ ...config, out: join(work, "recipe-keras.h5") });
+  const env = { KERAS_BACKEND: "tensorflow" };
+  const rows = [];
+  for (let r = 0; r < Math.min(rounds, MOST_RECIPES); r++) {
+    const row = { [OURS]: await wholeProcess(node(cli, "train", "--out", join(work, "recipe.h5"))) };
+    for (const name of names)
+      row[name] = await wholeProcess(runPython(python, [script("keras_peer.py"), settings], env));
+    say(row);
+    rows.push(row);
   }
-  const pick = (key) => Object.fromEntries(Object.entries(runs).map(([name, run]) => [name, run[key]]));
-  const seconds = summarize("s", [pick("seconds")]);
-  return { ...seconds, memory: summarize("MB", [pick("megabytes")]) };
+  const pick = (key) =>
+    rows.map((row) => Object.fromEntries(Object.entries(row).map(([name, run]) => [name, run[key]])));
+  return { ...summarize("s", pick("seconds")), memory: summarize("MB", pick("megabytes")) };
 }
 
 async function cold({ python, peers, rounds }) {
