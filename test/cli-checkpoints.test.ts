@@ -80,6 +80,18 @@ test("a run that goes on keeps its learning rate, and says so where another is g
   expect(await lenet(`${longer} --resume --learning-rate 0.001`)).toMatchObject({ exitCode: 0, stderr: "" });
 });
 
+test("a run that goes on only to end is scored by the weights that it saves", async () => {
+  const command = `${TRAIN} --steps-per-epoch 3 --out score.h5 --checkpoint score --every 2`;
+  expect(await lenet(`${command} --epochs 2`)).toMatchObject({ exitCode: 0 });
+  // What is left is of the second epoch's first step.
+  rmSync(at("score/checkpoint-00000006.h5"));
+  expect(readdirSync(at("score"))).toEqual(["checkpoint-00000004.h5"]);
+  const ended = await lenet(`${command} --epochs 1 --resume`);
+  const evaluated = await lenet("evaluate score.h5 --data small --json");
+  const { test_loss, test_accuracy } = JSON.parse(evaluated.stdout) as Record<string, number>;
+  expect(linesOf(ended.stdout).at(-1)).toEqual({ test_loss, test_accuracy, saved: "score.h5" });
+});
+
 test("--resume without checkpoints begins, and says so", async () => {
   const outcome = await lenet(`${TRAIN} --epochs 1 --steps-per-epoch 2 --checkpoint new --resume --out new.h5`);
   expect(outcome).toMatchObject({

@@ -1,5 +1,5 @@
 /** The recipe: LeNet, and how it is scored. */
-import { type History, layers, type NDArray, type RunOptions, Sequential } from "../index.ts";
+import { type Logs, layers, type NDArray, type RunOptions, Sequential } from "../index.ts";
 import type { Samples } from "./data.ts";
 
 /** What `lenet predict` tells apart: one a digit. */
@@ -49,9 +49,8 @@ export async function scoreModel(model: Sequential, test: Samples, options: RunO
   return { test_loss: loss as number, test_accuracy: accuracy as number };
 }
 
-/** The score of a run's last validation, where that was on the test set: nothing has changed since. */
-export function lastScore({ history }: History): Score | undefined {
-  const [loss, accuracy] = [history.val_loss?.at(-1), history.val_accuracy?.at(-1)];
+/** The score that an epoch's validation on the test set gave, where it knew loss and accuracy. */
+export function scoreOf({ val_loss: loss, val_accuracy: accuracy }: Logs): Score | undefined {
   return loss === undefined || accuracy === undefined ? undefined : { test_loss: loss, test_accuracy: accuracy };
 }
 

@@ -9,7 +9,7 @@ import { EXIT_DONE } from "./exit-codes.ts";
 import { checkModelName, checkReport, checkSideFile, dataUses, saveModel, type Use } from "./files.ts";
 import { type Interrupt, watchInterrupt } from "./interrupt.ts";
 import { judgeModel } from "./judge.ts";
-import { buildLeNet, describeScore, lastScore, scoreModel } from "./lenet.ts";
+import { buildLeNet, describeScore, type Score, scoreModel, scoreOf } from "./lenet.ts";
 import type { TrainOptions } from "./options.ts";
 import { formatProfile } from "./profile.ts";
 import { type ReportedData, reportedData } from "./report/report.ts";
@@ -91,6 +91,8 @@ interface Run {
   /** Taken away when it has been trained on. */
   train: Samples | undefined;
   readonly test: Samples;
+  /** That of the weights as they are, once an epoch's validation has found it. */
+  score?: Score | undefined;
   /** What a report needs, where one is asked for. */
   readonly reported: ReportedData | undefined;
 }
@@ -114,18 +116,25 @@ async function prepareRun(options: TrainOptions): Promise<Run> {
   return { model, train: samplesFor(model, data, "train"), test: samplesFor(model, data, "test"), reported };
 }
 
-function tell(reporter: Reporter, { optimizer }: Sequential, { learningRate }: TrainOptions): Callback {
+/** Tells how training goes, and keeps the score of an epoch that has ended here. */
+function tell(reporter: Reporter, run: Run, { learningRate }: TrainOptions): Callback {
   return {
     onTrainResume: (_, { epoch, begun }) => {
-      const own = optimizer!.learningRate;
+      const own = run.model.optimizer!.learningRate;
       if (learningRate !== undefined && Math.fround(learningRate) !== Math.fround(own)) {
         warn(`lenet: --learning-rate: the run goes on with its own of ${own}; ${learningRate} is not used.`);
       }
       if (begun) reporter.epochBegin(epoch + 1);
     },
-    onEpochBegin: (epoch) => reporter.epochBegin(epoch + 1),
+    onEpochBegin: (epoch) => {
+      run.score = undefined;
+      reporter.epochBegin(epoch + 1);
+    },
     onBatchEnd: (batch, logs) => reporter.batchEnd(batch + 1, logs),
-    onEpochEnd: (_, logs) => reporter.epochEnd(logs),
+    onEpochEnd: (_, logs) => {
+      run.score = scoreOf(logs);
+      reporter.epochEnd(logs);
+    },
   };
 }
 
@@ -153,7 +162,7 @@ async function fitModel(run: Run, options: TrainOptions, interrupt: Interrupt): 
       ...(threads !== undefined && { threads }),
       validationData: [test.x, test.y],
       signal: interrupt.signal,
-      callbacks: [tell(reporter, model, options), keepLog(options), keepCheckpoints(options, warn)],
+      callbacks: [tell(reporter, run, options), keepLog(options), keepCheckpoints(options, warn)],
     });
   } catch (error) {
     if (!interrupt.signal.aborted || error !== interrupt.signal.reason) throw error;
@@ -204,10 +213,14 @@ export async function train(options: TrainOptions): Promise<number> {
 }
 
 /** Tests what was trained and says how it did; writes the report. */
-async function finish({ model, test, reported }: Run, options: TrainOptions, course: Course): Promise<void> {
+async function finish(
+  { model, test, score: known, reported }: Run,
+  options: TrainOptions,
+  course: Course,
+): Promise<void> {
   const { batchSize, threads, out, json, report } = options;
   const running = { batchSize, ...(threads !== undefined && { threads }) };
-  const score = lastScore(course.history) ?? (await scoreModel(model, test, running));
+  const score = known ?? (await scoreModel(model, test, running));
   const judgement = reported && (await judgeModel(model, test, { ...running, score }));
   write(json ? `${JSON.stringify({ ...score, saved: out })}\n` : `${describeScore(score)}Saved to ${out}\n`);
   if (!judgement || report === undefined) return;

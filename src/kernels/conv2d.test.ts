@@ -69,6 +69,8 @@ const drawings = fc
     batch: sizes(4),
     size: fc.tuple(sizes(11), sizes(13)),
     kernel: fc.tuple(sizes(5), sizes(5)),
+    strides: fc.constantFrom<[number, number]>([1, 1], [1, 1], [1, 2], [2, 1]),
+    dilation: fc.constantFrom<[number, number]>([1, 1], [1, 1], [1, 2], [2, 1]),
     pads: fc.tuple(sizes(5), sizes(5), sizes(5), sizes(5)),
     outs: sizes(21),
     zeros: fc.constantFrom(40, 60, 90, 100),
@@ -77,8 +79,9 @@ const drawings = fc
     relu: fc.boolean(),
   })
   .map(({ size, kernel, pads, outs, wantsPool, ...rest }) => {
-    const padding = pads.map((pad, side) => Math.min(pad, kernel[side < 2 ? 0 : 1]!) - 1) as unknown as Padding;
-    const output = convolutionOutput([...size, 1], kernel, [1, 1], padding);
+    const window = windowSize(kernel, rest.dilation);
+    const padding = pads.map((pad, side) => Math.min(pad, window[side < 2 ? 0 : 1]!) - 1) as unknown as Padding;
+    const output = convolutionOutput([...size, 1], window, rest.strides, padding);
     const pool = wantsPool && Math.min(...output) >= 2;
     return { ...rest, pool, padding, image: [...size, 1], weights: [...kernel, 1, outs], output };
   })
@@ -86,12 +89,13 @@ const drawings = fc
 
 test("conv2d of images of one channel that are mostly zero: the reference's results, and the bits of direct sums", () => {
   fc.assert(
-    fc.property(drawings, ({ batch, padding, image, weights, zeros, seed, pool, relu }) => {
+    fc.property(drawings, (drawing) => {
+      const { batch, strides, dilation, padding, image, weights, zeros, seed, pool, relu } = drawing;
       const outs = weights[3]!;
       const x = randomInput(image, batch, seed, zeros / 100);
       const kernel = randomInput(weights, null, seed + 1, 0);
       const bias = randomInput([outs], null, seed + 2);
-      const attributes = { strides: [1, 1] as const, padding, relu, pool };
+      const attributes = { strides, dilation, padding, relu, pool };
       expectMatchesReference({ op: conv2d, attributes, inputs: [x, kernel, bias], batch });
       // A second channel of zeros, and the sums are direct.
       const wide = (input: typeof x, every: number, shape: readonly number[]) => {
@@ -103,11 +107,42 @@ test("conv2d of images of one channel that are mostly zero: the reference's resu
       };
       const [height, width] = image as [number, number, number];
       const twice = [wide(x, 1, [height, width, 2]), wide(kernel, outs, [...weights.slice(0, 2), 2, outs]), bias];
-      const found = runKernel({ op: conv2d, attributes, inputs: [x, kernel, bias], batch }).outputs;
-      expect(found).toEqual(runKernel({ op: conv2d, attributes, inputs: twice, batch }).outputs);
+      for (const relaxedSimd of [true, false]) {
+        const common = { op: conv2d, attributes, batch, relaxedSimd };
+        const found = runKernel({ ...common, inputs: [x, kernel, bias] }).outputs;
+        expect(found).toEqual(runKernel({ ...common, inputs: twice }).outputs);
+      }
     }),
-    { numRuns: 60 },
+    { numRuns: 80 },
   );
+});
+
+test("of an image of one channel zeros are left out where most of it is zero", () => {
+  // Direct sums multiply the border of zeros, too: by an infinite weight that is not a number.
+  const first = (values: readonly number[], strides: readonly [number, number]) => {
+    const inputs = [
+      { shape: [4, 4, 1], batched: true, data: values },
+      { shape: [3, 3, 1, 1], batched: false, data: [Number.POSITIVE_INFINITY, 1, 1, 1, 1, 1, 1, 1, 1] },
+    ];
+    const attributes = { strides, padding: [1, 1, 1, 1] as const, pool: strides[0] === 1 };
+    return runKernel({ op: conv2d, attributes, inputs, batch: 1 }).outputs[0]![0];
+  };
+  const values = Array.from({ length: 16 }, (_, i) => (i === 0 ? -1 : 0));
+  expect(first(values, [1, 1])).toBe(-1);
+  expect(first(values, [2, 2])).toBeNaN();
+  expect(first(Array(16).fill(-1), [1, 1])).toBeNaN();
+});
+
+test("large kernels of many channels, of which rows of products would be too long, are summed directly", () => {
+  for (const [side, outs, width] of [
+    [11, 64, 12],
+    [3, 64, 150],
+  ] as const) {
+    const inputs = [randomInput([4, width, 1], 1, 1, 0.9), randomInput([side, side, 1, outs], null, 2)];
+    const around = (side - 1) / 2;
+    const attributes = { strides: [1, 1] as const, padding: [around, around, around, around] as const };
+    expectMatchesReference({ op: conv2d, attributes, inputs, batch: 1 });
+  }
 });
 
 test("conv2dInputGradient matches its reference", () => {

@@ -1,7 +1,8 @@
 /**
  * 2-D convolution (cross-correlation, as in Keras) of height x width x channels images, with bias, ReLU and 2x2 max
  * pooling fused behind it. Threads share the samples; each packs the weights for itself and pads one sample at a time
- * into its scratch memory, which stays in cache. See `convolution.ts` for the method.
+ * into its scratch memory, which stays in cache. See `convolution.ts` for the method, `scatter-convolution.ts` for that of
+ * images of one channel that are mostly zero, and `sparse-convolution.ts` for that behind a ReLU without pooling.
  */
 import { i32, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
@@ -133,19 +134,17 @@ export const conv2d: Op<Conv2dAttributes> = {
             ...won,
           )
         : graph.apply(conv2dInputGradient, { ...inputAttributes, dilation }, dActive, kernel!);
-    const ownGradients = () =>
-      isSparse
-        ? graph.applyAll(
-            addSegments,
-            { kernel: kernel!.shape as [number, number, number, number] },
-            graph.apply(sparseConv2dWeightGradient, weightAttributes, x!, dActive, ...won),
-          )
-        : [
-            graph.apply(conv2dWeightGradient, { ...weightAttributes, dilation }, x!, dActive),
-            bias && graph.apply(channelSum, {}, dActive),
-          ];
     // Units of the kernel's gradient are large: threads that are done with them early take more of the input's.
-    const own = ownGradients();
+    const own = isSparse
+      ? graph.applyAll(
+          addSegments,
+          { kernel: kernel!.shape as [number, number, number, number] },
+          graph.apply(sparseConv2dWeightGradient, weightAttributes, x!, dActive, ...won),
+        )
+      : [
+          graph.apply(conv2dWeightGradient, { ...weightAttributes, dilation }, x!, dActive),
+          bias && graph.apply(channelSum, {}, dActive),
+        ];
     return [wanted[0] ? inputGradient() : undefined, ...own];
   },
 
@@ -185,8 +184,9 @@ const directBytes = (plan: ConvolutionPlan) =>
 function scatterOf({ padding }: Conv2dAttributes, plan: ConvolutionPlan): ScatterConvolution | undefined {
   const { image, strides, dilation } = plan;
   const [top, bottom, left, right] = padding;
-  if (image.channels > 1 || [...strides, ...dilation].some((step) => step > 1) || !canScatter(plan)) return undefined;
-  return { ...plan, size: [image.height - top - bottom, image.width - left - right], top, left };
+  if (image.channels > 1 || [...strides, ...dilation].some((step) => step > 1)) return undefined;
+  const scatter = { ...plan, size: [image.height - top - bottom, image.width - left - right] as const, top, left };
+  return canScatter(scatter) ? scatter : undefined;
 }
 
 function emitDirect(e: Emitter, attributes: Conv2dAttributes, { x, kernel, bias, y, winners }: Tensors): void {
@@ -216,14 +216,10 @@ function emitDirect(e: Emitter, attributes: Conv2dAttributes, { x, kernel, bias,
     const image = e.i32(e.address(x.address, [n, sampleBytes]));
     const output = e.i32(e.address(y.address, [n, outputBytes]));
     const won = winners && e.i32(e.address(winners.address, [n, outputBytes]));
-    const convolve = () => convolveDirectly(image, output, won);
-    if (!base) convolve();
-    else
-      e.if(
-        listPixels(e, scatter, image, base),
-        () => emitScatter(e, scatter, { base, output, winners: won }),
-        convolve,
-      );
+    const sumDirectly = () => convolveDirectly(image, output, won);
+    if (!base) return sumDirectly();
+    const isMostlyZero = listPixels(e, scatter, image, base);
+    e.if(i32.ne(isMostlyZero, 0), () => emitScatter(e, scatter, { base, output, winners: won }), sumDirectly);
   });
 }
 

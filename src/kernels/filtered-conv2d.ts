@@ -9,7 +9,7 @@
  * scratch memory and, with the transformed kernel, in cache. A band is turned back into a strip of outputs, which holds
  * whole pooling windows, and from which bias, ReLU and 2x2 pooling go out.
  *
- * In training its rounding must decide nothing: `filtering-repairs.ts`.
+ * Its rounding must decide nothing: `filtering-repairs.ts`.
  */
 import { i32, local } from "wasmati";
 import type { Emitter, F32, I32 } from "../wasm/emitter.ts";

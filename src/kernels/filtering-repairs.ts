@@ -7,7 +7,8 @@
  * - Outputs whose window repeats that of the output to the left or above get its value: images have large areas of one
  *   colour, where most ties are.
  * - Where what then differs does so by less than the error's bound, outputs are summed again, directly: about one window
- *   in a thousand.
+ *   in a thousand. In training alone, where gradients go the way of the choice; zeros stay zeros everywhere, because kernels
+ *   behind leave them out.
  */
 import { f32, f32x4, i32, i32x4, local, memory, v128 } from "wasmati";
 import type { Emitter, F32, I32, V128 } from "../wasm/emitter.ts";

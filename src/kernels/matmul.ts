@@ -4,8 +4,8 @@
  *
  * ReLU leaves about half of such rows zero, so they are compressed to lists, and only the matrix's rows that meet a value
  * are added. The matrix is taken in blocks of some rows by one panel of columns, packed so that a block lies in the
- * first-level cache, and each block runs against all samples. Each output is one sum in ascending order, whatever the
- * blocks. Threads take panels, or, where there are few, share the pairs of panel and sample. A batch of fewer than four samples does not repay the packing:
+ * first-level cache, and each block runs against all samples. Each output is one sum in ascending order; where a
+ * panel has few columns, several that take turns in each block (`sparse-list.ts`). Threads take panels, or, where there are few, share the pairs of panel and sample. A batch of fewer than four samples does not repay the packing:
  * there the matrix is read where it lies.
  */
 import { f32x4, i32, i32x4, local, v128 } from "wasmati";

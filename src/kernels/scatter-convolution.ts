@@ -3,9 +3,9 @@
  * the whole kernel, and each row of the product added to a row of outputs where it lies. What is zero is not touched.
  *
  * Pixels of each row of the image become a list of (place in a row of outputs, value). Outputs are made row by row, behind
- * pooling two at a time, in memory that stays in the first-level cache: rows of the image that reach a row of outputs go
- * over it one after another, so that each output is one sum in the order of the kernel, as direct sums are. A row of the
- * kernel lies turned round, (kernelWidth, out), as its product lies in the outputs; these have margins for what falls beside
+ * pooling two at a time, in memory that lies in the first-level cache: rows of the image that reach a row of outputs go
+ * over it one after another, so that each output is one sum in the order of the kernel, as direct sums are, with the same
+ * bits where weights are finite (`sparse-list.ts`). A row of the kernel lies turned round, (kernelWidth, out), as its product lies in the outputs; these have margins for what falls beside
  * the image.
  */
 import { br_if, i32, i32x4, local, loop, v128 } from "wasmati";
@@ -17,6 +17,9 @@ import { append, listBytes, nonzeroLanes, TABLE_BYTES, writeTable } from "./spar
 /** Vectors of a row of the kernel: the code for one of them is written out. */
 const MOST_VECTORS = 48;
 
+/** Bytes of the rows of outputs that are made at a time. */
+const MOST_LINES_BYTES = 32 * 1024;
+
 /** With as many outputs for each pixel that is not zero the method pays, behind pooling and without it. */
 const OUTPUTS_PER_PIXEL = { pooled: 2, single: 5 };
 
@@ -27,11 +30,10 @@ export interface ScatterConvolution extends Omit<ConvolutionPlan, "image" | "str
   readonly left: number;
 }
 
-const vectorsOf = (outputChannels: number) => Math.ceil(outputChannels / 4);
-
-/** Whether the method is for such kernels. */
-export function canScatter({ kernel, outputChannels }: Pick<ScatterConvolution, "kernel" | "outputChannels">): boolean {
-  return kernel[1] * vectorsOf(outputChannels) <= MOST_VECTORS;
+/** Whether the method is for such kernels and images. */
+export function canScatter(plan: ScatterConvolution): boolean {
+  const { kernelRowBytes, linesBytes } = scatterLayout(plan);
+  return kernelRowBytes <= MOST_VECTORS * 16 && linesBytes <= MOST_LINES_BYTES;
 }
 
 /** Sizes in bytes, and where in scratch memory lies what. */
@@ -43,9 +45,10 @@ export function scatterLayout({
   outputChannels,
   pool,
 }: ScatterConvolution) {
-  const pixelBytes = vectorsOf(outputChannels) * 16;
+  const pixelBytes = Math.ceil(outputChannels / 4) * 16;
   const margin = kernel[1] - 1;
   const lineBytes = (margin + Math.max(width + left, output[1])) * pixelBytes;
+  const linesBytes = (pool ? 2 : 1) * lineBytes;
   const distance = listBytes(height * width);
   let end = 0;
   const take = (bytes: number) => {
@@ -54,18 +57,19 @@ export function scatterLayout({
     return offset;
   };
   return {
-    /** Bytes of a pixel of outputs; of a row of the kernel; before the first output of a row, and of the row. */
+    /** Bytes of a pixel of outputs; of a row of the kernel; before the first output of a row; of a row, and of all. */
     pixelBytes,
     kernelRowBytes: kernel[1] * pixelBytes,
     marginBytes: margin * pixelBytes,
     lineBytes,
+    linesBytes,
     /** Bytes from an entry's place to its value. */
     distance,
     table: take(TABLE_BYTES),
     starts: take((height + 1) * 4),
     list: take(2 * distance),
     weights: take(kernel[0] * kernel[1] * pixelBytes),
-    lines: take((pool ? 2 : 1) * lineBytes + 64),
+    lines: take(linesBytes),
     bytes: end,
   };
 }
@@ -88,8 +92,8 @@ export function prepareScatter(e: Emitter, plan: ScatterConvolution, kernel: num
   });
 }
 
-/** Lists the pixels of the sample at `image` that are not zero; pushes whether they are few enough for this method to pay. */
-export function listPixels(e: Emitter, plan: ScatterConvolution, image: I32, base: I32) {
+/** Lists the pixels of the sample at `image` that are not zero; gives whether they are so few that this method pays. */
+export function listPixels(e: Emitter, plan: ScatterConvolution, image: I32, base: I32): I32 {
   const layout = scatterLayout(plan);
   const [height, width] = plan.size;
   const { pixelBytes, distance } = layout;
@@ -99,11 +103,8 @@ export function listPixels(e: Emitter, plan: ScatterConvolution, image: I32, bas
   const start = e.i32(i32.add(base, layout.starts));
   const from = e.i32(image);
   const places = e.v128();
-  const first = v128.const(
-    "i32x4",
-    [0, 1, 2, 3].map((x) => (plan.left + x) * pixelBytes) as [number, number, number, number],
-  );
-  const firsts = e.v128(first);
+  const ofFirst = [0, 1, 2, 3].map((x) => (plan.left + x) * pixelBytes) as [number, number, number, number];
+  const firsts = e.v128(v128.const("i32x4", ofFirst));
   const run = (lanes: number) => {
     const values = e.v128(v128.load({ align: 4 }, from));
     append(e, { end, distance, table }, values, places, nonzeroLanes(e, values, lanes));
@@ -120,7 +121,13 @@ export function listPixels(e: Emitter, plan: ScatterConvolution, image: I32, bas
   i32.store({}, start, end);
   const [rows, columns] = plan.output;
   const most = (rows * columns) / OUTPUTS_PER_PIXEL[plan.pool ? "pooled" : "single"];
-  return i32.le_s(i32.sub(end, list), Math.floor(most) * 4);
+  const isFew = e.i32(i32.le_s(i32.sub(end, list), Math.floor(most) * 4));
+  if (e.isProfiling) {
+    // Direct sums leave none of them out.
+    e.if(i32.eqz(isFew), () => local.set(end, i32.add(list, height * width * 4)));
+    e.countEntries(list, end, height * width);
+  }
+  return isFew;
 }
 
 /** Convolves the sample whose pixels are listed: as `emitConvolution`. */
@@ -133,22 +140,20 @@ export function emitScatter(
   const { outputChannels, top, kernel, pool } = plan;
   const size = pool ? 2 : 1;
   const pitch = Math.floor(plan.output[1] / size) * outputChannels * 4;
-  const [height, width] = plan.size;
-  const end = e.i32(i32.load({ offset: layout.starts + height * 4 }, base));
-  e.countEntries(e.i32(i32.add(base, layout.list)), end, height * width);
+  const [height] = plan.size;
   const lines = e.i32(i32.add(base, layout.lines));
   const out = e.i32(output);
   const won = winners && e.i32(winners);
   // The row of the image that the first row of the kernel takes; above the first it is, as an unsigned number, past the last.
   const first = e.i32(-top);
   e.for(e.i32(), 0, Math.floor(plan.output[0] / size), 1, () => {
-    clearMemory(lines, size * layout.lineBytes);
+    clearMemory(lines, layout.linesBytes);
     const line = e.i32(lines);
     e.for(e.i32(), 0, size, 1, () => {
       const row = e.i32(first);
       const weights = e.i32(i32.add(base, layout.weights));
       e.for(e.i32(), 0, kernel[0], 1, () => {
-        e.if(i32.lt_u(row, plan.size[0]), () => scatterRow(e, plan, { base, row, weights, line }));
+        e.if(i32.lt_u(row, height), () => scatterRow(e, plan, { base, row, weights, line }));
         local.set(row, i32.add(row, 1));
         local.set(weights, i32.add(weights, layout.kernelRowBytes));
       });

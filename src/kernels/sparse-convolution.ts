@@ -9,8 +9,8 @@
  * for a constant; for the gradient the kernel is turned.
  *
  * Where several pixels side by side gather at a time, an entry that reaches only some of them meets zeros beside the kernel
- * for the others. Behind pooling two pixels and a kernel of odd width reach whole windows, whose entries need not be parted
- * by columns then.
+ * for the others: what is not finite then reaches them, too. Behind pooling two pixels and a kernel of odd width reach whole
+ * windows; their entries are not parted by columns then, and upper and lower rows have lists of their own.
  */
 import { br_if, i32, i32x4, local, loop, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
@@ -61,8 +61,8 @@ export function sparseLayout({ source, target, kernel, strides, isGradient, pool
   const pixels = byWindows ? 2 : Math.max(1, Math.min(fitting, target[1], MOST_PIXELS));
   const marginBytes = (pixels - 1) * positionBytes;
   const kernelRowBytes = kernel[1] * positionBytes + marginBytes;
-  const windows = Math.floor(source[0] / 2) * Math.floor(source[1] / 2);
-  const rowsListBytes = listBytes(windows * source[2]);
+  const windowCount = Math.floor(source[0] / 2) * Math.floor(source[1] / 2);
+  const rowsListBytes = listBytes(windowCount * source[2]);
   const distance = byWindows ? 2 * rowsListBytes : listBytes(source[0] * source[1] * source[2]);
   const windowBytes = 2 * listBytes(source[2]);
   let end = 0;
@@ -79,12 +79,12 @@ export function sparseLayout({ source, target, kernel, strides, isGradient, pool
     /** Channels of a full panel, and of the last. */
     panelChannels: panelVectors * 4,
     lastChannels: target[2] - (panels - 1) * panelVectors * 4,
-    /** Bytes of the weights of one source channel at one place of the kernel; of all; of a row of the kernel; of all. */
+    /** Bytes of zeros before the kernel, and behind each of its rows. */
+    marginBytes,
+    /** Bytes of the weights of one source channel at one place of the kernel; of all; of a row of the kernel with its zeros; of all. */
     rowBytes,
     positionBytes,
     kernelRowBytes,
-    /** Bytes of zeros before the kernel, and behind each of its rows. */
-    marginBytes,
     panelBytes: kernel[0] * kernelRowBytes,
     /** Bytes of a row of `starts`. */
     startsPitch: (source[1] + 1) * 4,
@@ -418,11 +418,11 @@ function gather(
         const span = e.i32(i32.add(base, layout.spans));
         // The place of the weights that source column 0 has for target column 0.
         const rows = e.i32(i32.add(slab, (isGradient ? kernel[1] - 1 - left : left) * positionBytes));
-        const run = (pixels: number, last = pixels - 1) => {
-          gatherPixels(e, plan, layout, { starts, span, rows, pixel }, { pixels, last, panelChannels });
-          local.set(span, i32.add(span, pixels * 8));
-          local.set(pixel, i32.add(pixel, pixels * channels * 4));
-          local.set(rows, i32.sub(rows, pixels * (isGradient ? 1 : strides[1]) * positionBytes));
+        const run = (count: number, last = count - 1) => {
+          gatherPixels(e, plan, layout, { starts, span, rows, pixel }, { pixels: count, last, panelChannels });
+          local.set(span, i32.add(span, count * 8));
+          local.set(pixel, i32.add(pixel, count * channels * 4));
+          local.set(rows, i32.sub(rows, count * (isGradient ? 1 : strides[1]) * positionBytes));
         };
         // Pairs begin where windows do: a pixel before the first, and one behind the last, gather alone.
         const before = byWindows ? left % 2 : 0;
@@ -437,7 +437,10 @@ function gather(
   });
 }
 
-/** Adds to pixels side by side what one row of the kernel sends to any of them, or to what is before the `last`th. */
+/**
+ * Adds to pixels side by side what one row of the kernel sends to any of them. The list ends where that of the pixel `last`
+ * does, counted from the first: with whole windows it may be one behind those that gather.
+ */
 function gatherPixels(
   e: Emitter,
   plan: SparseConvolution,
