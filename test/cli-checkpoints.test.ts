@@ -89,7 +89,9 @@ test("a run that goes on only to end is scored by the weights that it saves", as
   const ended = await lenet(`${command} --epochs 1 --resume`);
   const evaluated = await lenet("evaluate score.h5 --data small --json");
   const { test_loss, test_accuracy } = JSON.parse(evaluated.stdout) as Record<string, number>;
-  expect(linesOf(ended.stdout).at(-1)).toEqual({ test_loss, test_accuracy, saved: "score.h5" });
+  // By other batches, so that losses are added up in another order.
+  const close = expect.closeTo(test_loss!, 5);
+  expect(linesOf(ended.stdout).at(-1)).toEqual({ test_loss: close, test_accuracy, saved: "score.h5" });
 });
 
 test("--resume without checkpoints begins, and says so", async () => {
