@@ -66,7 +66,7 @@ test("conv2d matches its reference, with bias, ReLU and pooling", () => {
 /** Images of one channel, of which so many in a hundred pixels are zero, and kernels for them. */
 const drawings = fc
   .record({
-    batch: sizes(4),
+    batch: fc.constantFrom(1, 4, 5, 7),
     size: fc.tuple(sizes(11), sizes(13)),
     kernel: fc.tuple(sizes(5), sizes(5)),
     strides: fc.constantFrom<[number, number]>([1, 1], [1, 1], [1, 2], [2, 1]),
@@ -121,11 +121,11 @@ test("of an image of one channel zeros are left out where most of it is zero", (
   // Direct sums multiply the border of zeros, too: by an infinite weight that is not a number.
   const first = (values: readonly number[], strides: readonly [number, number]) => {
     const inputs = [
-      { shape: [4, 4, 1], batched: true, data: values },
+      { shape: [4, 4, 1], batched: true, data: Array(4).fill(values).flat() },
       { shape: [3, 3, 1, 1], batched: false, data: [Number.POSITIVE_INFINITY, 1, 1, 1, 1, 1, 1, 1, 1] },
     ];
     const attributes = { strides, padding: [1, 1, 1, 1] as const, pool: strides[0] === 1 };
-    return runKernel({ op: conv2d, attributes, inputs, batch: 1 }).outputs[0]![0];
+    return runKernel({ op: conv2d, attributes, inputs, batch: 4 }).outputs[0]![0];
   };
   const values = Array.from({ length: 16 }, (_, i) => (i === 0 ? -1 : 0));
   expect(first(values, [1, 1])).toBe(-1);
@@ -138,10 +138,10 @@ test("large kernels of many channels, of which rows of products would be too lon
     [11, 64, 12],
     [3, 64, 150],
   ] as const) {
-    const inputs = [randomInput([4, width, 1], 1, 1, 0.9), randomInput([side, side, 1, outs], null, 2)];
+    const inputs = [randomInput([4, width, 1], 4, 1, 0.9), randomInput([side, side, 1, outs], null, 2)];
     const around = (side - 1) / 2;
     const attributes = { strides: [1, 1] as const, padding: [around, around, around, around] as const };
-    expectMatchesReference({ op: conv2d, attributes, inputs, batch: 1 });
+    expectMatchesReference({ op: conv2d, attributes, inputs, batch: 4 });
   }
 });
 
