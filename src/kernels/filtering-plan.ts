@@ -3,7 +3,7 @@
  * memory. Of shapes alone, so that the order of sums is the same on every machine.
  */
 import { i32, local } from "wasmati";
-import type { Emitter, I32 } from "../wasm/emitter.ts";
+import { type Emitter, type I32, scratchParts } from "../wasm/emitter.ts";
 import { BLOCK_ROWS, PANEL_BYTES, PANEL_COLUMNS, withColumns } from "./block.ts";
 import type { FilteredImage, Filtering, Passes } from "./filtering.ts";
 import { type MappedImage, patchBytes, repairListBytes } from "./filtering-repairs.ts";
@@ -87,13 +87,8 @@ export function layoutOf(plan: FilteredConvolution, method: Filtering) {
   const frequencyBytes = oddLines(groupTiles * channelBytes);
   const productBytes = oddLines(groupTiles * PANEL_BYTES);
   const kernelBytes = filteredPanelBytes(method, channels);
-  let end = 0;
-  const take = (bytes: number) => {
-    const offset = end;
-    // Vectors may be read past the end, and three products written past that of `products`, whose lines are odd in number.
-    end += Math.ceil(bytes / 64) * 64 + 64;
-    return offset;
-  };
+  // Vectors may be read past the end, and three products written past that of `products`, whose lines are odd in number.
+  const { take, bytes } = scratchParts(64);
   const strip = { rows: bandRows * m[0], columns };
   const listBytes = repairListBytes(strip);
   return {
@@ -126,7 +121,7 @@ export function layoutOf(plan: FilteredConvolution, method: Filtering) {
     inputs: take(method.isWhole ? 0 : input.size[0] * stripPitch),
     map: take(mapBytes(mappedImage(plan, method).map)),
     tiles: take(rows * rowProducts * frequencyBytes),
-    bytes: end,
+    bytes: bytes(),
   };
 }
 

@@ -13,7 +13,7 @@
  * gradients take one pass: `inputGradient`.
  */
 import { drop, f32, f32x4, i8x16, i32, i32x4, local, v128 } from "wasmati";
-import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
+import { type Emitter, type I32, scratchParts, type V128 } from "../wasm/emitter.ts";
 import { clearMemory } from "./convolution.ts";
 import { type Columns, columnMapBytes, mapColumns, spreadRow, squeezeRows } from "./live-columns.ts";
 import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
@@ -146,12 +146,7 @@ function planOf({ inputGradient }: MatmulWeightGradientAttributes, x: TensorType
   const pitch = panels * rowBytes;
   const panelBytes = batchSize * rowBytes;
   const productBytes = inputGradient ? batchSize * 16 : 0;
-  let end = 0;
-  const take = (bytes: number) => {
-    const offset = end;
-    end += Math.ceil(bytes / 64) * 64;
-    return offset;
-  };
+  const { take, bytes } = scratchParts();
   return {
     rows: elementsOf(x.shape),
     columns,
@@ -174,7 +169,7 @@ function planOf({ inputGradient }: MatmulWeightGradientAttributes, x: TensorType
     weights: take(inputGradient ? CHUNK_ROWS * pitch : 0),
     products: take(CHUNK_ROWS * productBytes),
     chunk: take(CHUNK_ROWS * pitch),
-    bytes: end,
+    bytes: bytes(),
   };
 }
 

@@ -9,7 +9,7 @@
  * the image.
  */
 import { br_if, i32, i32x4, local, loop, v128 } from "wasmati";
-import type { Emitter, I32 } from "../wasm/emitter.ts";
+import { type Emitter, type I32, scratchParts } from "../wasm/emitter.ts";
 import { finishSums, loadSums, PANEL_BYTES, PANEL_COLUMNS, storeSums, takeSums, withColumns } from "./block.ts";
 import { type ConvolutionPlan, clearMemory, storeMaximum } from "./convolution.ts";
 import { append, listBytes, nonzeroLanes, TABLE_BYTES, writeTable } from "./sparse-list.ts";
@@ -50,12 +50,7 @@ export function scatterLayout({
   const lineBytes = (margin + Math.max(width + left, output[1])) * pixelBytes;
   const linesBytes = (pool ? 2 : 1) * lineBytes;
   const distance = listBytes(height * width);
-  let end = 0;
-  const take = (bytes: number) => {
-    const offset = end;
-    end += Math.ceil(bytes / 64) * 64;
-    return offset;
-  };
+  const { take, bytes } = scratchParts();
   return {
     /** Bytes of a pixel of outputs; of a row of the kernel; before the first output of a row; of a row, and of all. */
     pixelBytes,
@@ -70,7 +65,7 @@ export function scatterLayout({
     list: take(2 * distance),
     weights: take(kernel[0] * kernel[1] * pixelBytes),
     lines: take(linesBytes),
-    bytes: end,
+    bytes: bytes(),
   };
 }
 

@@ -13,7 +13,7 @@
  * windows; their entries are not parted by columns then, and upper and lower rows have lists of their own.
  */
 import { br_if, i32, i32x4, local, loop, v128 } from "wasmati";
-import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
+import { type Emitter, type I32, scratchParts, type V128 } from "../wasm/emitter.ts";
 import { clearMemory } from "./convolution.ts";
 import type { Operand } from "./op.ts";
 import { packPanel, packTransposedPanel } from "./packing.ts";
@@ -65,12 +65,7 @@ export function sparseLayout({ source, target, kernel, strides, isGradient, pool
   const rowsListBytes = listBytes(windowCount * source[2]);
   const distance = byWindows ? 2 * rowsListBytes : listBytes(source[0] * source[1] * source[2]);
   const windowBytes = 2 * listBytes(source[2]);
-  let end = 0;
-  const take = (bytes: number) => {
-    const offset = end;
-    end += Math.ceil(bytes / 64) * 64;
-    return offset;
-  };
+  const { take, bytes } = scratchParts();
   return {
     panels,
     /** Pixels of the target that gather at a time, and whether from whole windows. */
@@ -100,7 +95,7 @@ export function sparseLayout({ source, target, kernel, strides, isGradient, pool
     windows: take(pooled && !byWindows ? Math.floor(source[1] / 2) * windowBytes : 0),
     // Packing may write three rows too many.
     weights: take(marginBytes + panels * kernel[0] * kernelRowBytes + 4 * rowBytes),
-    bytes: end,
+    bytes: bytes(),
   };
 }
 

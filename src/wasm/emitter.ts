@@ -56,6 +56,21 @@ export interface Scratch {
   readonly bytes: number;
 }
 
+/** Lays out a thread's scratch memory, in whole cache lines; `slack` bytes are left behind each of its parts. */
+export function scratchParts(slack = 0) {
+  let end = 0;
+  return {
+    /** Gives where a part of so many bytes begins. */
+    take(bytes: number): number {
+      const start = end;
+      end += Math.ceil(bytes / 64) * 64 + slack;
+      return start;
+    },
+    /** Bytes of all parts so far. */
+    bytes: () => end,
+  };
+}
+
 /** A WebAssembly function of (thread, threads, batch). */
 export type KernelFunction = ReturnType<typeof buildKernel>["run"];
 
