@@ -10,7 +10,7 @@ import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
 import { firstLanes, lanes } from "./packing.ts";
 
 /** Bytes of the map of four columns, and from its first to the order for spreading and to the place. */
-const ENTRY_BYTES = 48;
+export const ENTRY_BYTES = 48;
 const SPREAD = 16;
 const PLACE = 32;
 
@@ -82,18 +82,11 @@ export function squeezeRows(
   });
 }
 
-/** Spreads a squeezed row: runs `body` for each four columns, with their bytes from the row's first; at its end for less. */
-export function spreadRow(
-  e: Emitter,
-  columns: Columns,
-  row: I32,
-  body: (vector: V128, offset: I32, count: number) => void,
-): void {
-  eachFour(e, columns, (entry, offset, count) => {
-    const place = e.i32(i32.add(row, i32.load({ offset: PLACE }, entry)));
-    const order = e.v128(v128.load({ offset: SPREAD }, entry));
-    body(e.v128(e.swizzle(v128.load({ align: 4 }, place), order)), offset, count);
-  });
+/** Four columns of a squeezed row, spread; `entry` is what the map has for them. */
+export function spreadVector(e: Emitter, entry: I32, row: I32): V128 {
+  const place = e.i32(i32.add(row, i32.load({ offset: PLACE }, entry)));
+  const order = e.v128(v128.load({ offset: SPREAD }, entry));
+  return e.v128(e.swizzle(v128.load({ align: 4 }, place), order));
 }
 
 function eachFour(e: Emitter, { columns, map }: Columns, body: (entry: I32, offset: I32, count: number) => void): void {

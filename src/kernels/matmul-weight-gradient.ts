@@ -6,16 +6,18 @@
  * Threads share the gradient by chunks of rows, which belong to inputs. ReLU leaves about half of the inputs zero: of each row's
  * inputs, over the batch, those that are not zero become a list, and their samples' output gradients are added up, packed
  * by panels of columns that lie in the first-level cache. Columns that are zero for all samples are left out
- * (`live-columns.ts`): rows of sums, and of weights, are squeezed, and spread again where a row is finished.
+ * (`live-columns.ts`): rows of sums, and of weights, are squeezed, and spread again where a row is finished. A chunk's rows
+ * are finished some vectors at a time beside the sums of the next: an optimizer's divisions, its roots and what it waits
+ * for in memory then go on behind multiplications and additions.
  *
  * Where the inputs come from a ReLU, their own gradients pass it just where they are not zero: for the entries of the same
  * lists. Each is the product of the row of weights with the output gradients that are in registers already, so that both
  * gradients take one pass: `inputGradient`.
  */
-import { drop, f32, f32x4, i8x16, i32, i32x4, local, v128 } from "wasmati";
+import { f32, f32x4, i8x16, i32, i32x4, local, v128 } from "wasmati";
 import { type Emitter, type I32, scratchParts, type V128 } from "../wasm/emitter.ts";
 import { clearMemory } from "./convolution.ts";
-import { type Columns, columnMapBytes, mapColumns, spreadRow, squeezeRows } from "./live-columns.ts";
+import { type Columns, columnMapBytes, ENTRY_BYTES, mapColumns, spreadVector, squeezeRows } from "./live-columns.ts";
 import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
 import { lanes as lanesOf, transpose } from "./packing.ts";
 import type { UpdateOp } from "./parameter-update.ts";
@@ -42,10 +44,6 @@ const CHUNK_ROWS = 32;
 
 /** Vectors of a panel where both gradients are made: as many sums and as many weights are in registers at a time. */
 const PAIRED_SUMS = 6;
-
-/** Lines of each of an optimizer's slots that are read ahead at a time, beside every other row of a panel. */
-const LINES_AHEAD = 4;
-const LINE_BYTES = 64;
 
 /** Bytes before a list, with its end. */
 const HEADER_BYTES = 16;
@@ -106,26 +104,36 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
     packGradients(e, work, dy!);
     if (dx) clearMemory(e.i32(i32.add(base, plan.weights)), CHUNK_ROWS * plan.pitch);
     const updateVector = update?.op.prepare(e, update.attributes, parameter!, rest);
-    const slots = update?.op.slots(update.attributes, rest) ?? [];
+    const unfinished = noRows(e, work);
+    const finish = (vectors: I32) =>
+      finishVectors(e, work, unfinished, vectors, (gradient, offset, lanes) => {
+        if (dw) e.storeLanes(offset, dw.address, gradient, lanes);
+        updateVector?.(offset, gradient, lanes);
+      });
+    const sums = e.i32(i32.add(base, plan.sums));
+    const bothSums = e.i32(i32.add(i32.shl(sums, 1), CHUNK_ROWS * plan.pitch));
     e.eachUnit(e.i32(Math.ceil(plan.rows / CHUNK_ROWS)), (number) => {
       const first = e.i32(i32.mul(number, CHUNK_ROWS));
       const count = e.i32(i32.sub(plan.rows, first));
       e.atMost(count, CHUNK_ROWS);
       const start = e.i32(e.address(0, [first, plan.columns * 4]));
-      const end = e.i32(e.address(0, [start, 1], [count, plan.columns * 4]));
-      const chunk: Chunk = { ...work, first, count, ahead: { place: e.i32(start), end, slots } };
+      const chunk: Chunk = { ...work, first, count, sums };
       makeLists(e, chunk, x!);
       if (dx) {
         packWeights(e, chunk, e.i32(i32.add(start, parameter!.address)));
         clearProducts(e, chunk);
       }
-      eachLivePanel(e, chunk, (panel) => addPanel(e, chunk, panel, dx !== undefined));
+      // As many at a time as have all of them finished with this chunk's last sums.
+      const times = e.i32(i32.mul(count, work.panels));
+      const vectors = e.i32(i32.div_u(i32.add(unfinished.left, i32.sub(times, 1)), times));
+      eachLivePanel(e, chunk, (panel) => addPanel(e, chunk, panel, dx !== undefined, () => finish(vectors)));
       if (dx) writeInputGradients(e, chunk, dx);
-      eachVector(e, chunk, start, (gradient, offset, lanes) => {
-        if (dw) e.storeLanes(offset, dw.address, gradient, lanes);
-        updateVector?.(offset, gradient, lanes);
-      });
+      local.set(unfinished.row, sums);
+      local.set(unfinished.place, start);
+      local.set(unfinished.left, i32.mul(count, plan.vectors));
+      local.set(sums, i32.sub(bothSums, sums));
     });
+    finish(unfinished.left);
   },
 };
 
@@ -150,6 +158,8 @@ function planOf({ inputGradient }: MatmulWeightGradientAttributes, x: TensorType
   return {
     rows: elementsOf(x.shape),
     columns,
+    /** Vectors of a row. */
+    vectors,
     /** Vectors, and bytes, of a sample's part of a panel; bytes of a panel; and of a row of all panels. */
     panelVectors: rowBytes / 16,
     rowBytes,
@@ -168,7 +178,8 @@ function planOf({ inputGradient }: MatmulWeightGradientAttributes, x: TensorType
     gradients: take(panels * panelBytes),
     weights: take(inputGradient ? CHUNK_ROWS * pitch : 0),
     products: take(CHUNK_ROWS * productBytes),
-    chunk: take(CHUNK_ROWS * pitch),
+    /** For a chunk and for the one before. */
+    sums: take(2 * CHUNK_ROWS * pitch),
     bytes: bytes(),
   };
 }
@@ -185,8 +196,12 @@ interface Work {
   readonly full: I32;
 }
 
-/** Cuts rows of `used` bytes into as few panels as hold them, and makes of these so many one vector narrower as can be. */
+/**
+ * Cuts rows of `used` bytes into as few panels as hold them, at least one, and makes of these so many one vector narrower
+ * as can be.
+ */
 function cutPanels(e: Emitter, { panelVectors, rowBytes }: Plan, used: I32): Pick<Work, "panels" | "full"> {
+  e.atLeast(used, 4);
   const panels = e.i32(i32.div_u(i32.add(used, rowBytes - 1), rowBytes));
   const full = e.i32(i32.shr_u(i32.add(used, 15), 4));
   local.set(full, i32.sub(full, i32.mul(panels, panelVectors - 1)));
@@ -239,14 +254,8 @@ interface Chunk extends Work {
   /** The first of this chunk's rows, and how many there are. */
   readonly first: I32;
   readonly count: I32;
-  readonly ahead: Ahead;
-}
-
-/** What a chunk's update will read of the slots, as far as it has not been read ahead: bytes from the first of all. */
-interface Ahead {
-  readonly place: I32;
-  readonly end: I32;
-  readonly slots: readonly Operand[];
+  /** Address of their sums, squeezed. */
+  readonly sums: I32;
 }
 
 /** Packs a chunk's weights as dy: (row, column). */
@@ -313,40 +322,26 @@ function eachList(e: Emitter, { plan, count, base }: Chunk, body: (row: I32, fro
   });
 }
 
-/** Sums one panel of a chunk's rows and, where their weights are packed, adds to the products with them. */
-function addPanel(e: Emitter, chunk: Chunk, panel: Panel, isPaired: boolean): void {
+/**
+ * Sums one panel of a chunk's rows and, where their weights are packed, adds to the products with them. What is to be done
+ * beside is done a bit at a time, row by row.
+ */
+function addPanel(e: Emitter, chunk: Chunk, panel: Panel, isPaired: boolean, beside: () => void): void {
   const { plan, base } = chunk;
   const rows = e.i32(e.address(plan.gradients, [base, 1], [panel.number, plan.panelBytes]));
   eachList(e, chunk, (row, from, end) => {
-    readAhead(e, chunk.ahead, row);
     const sums = Array.from({ length: panel.vectors }, (_, v) => {
       return { sum: e.v128(f32x4.splat(0)), offset: v * 16 };
     });
     const list = { from, end, distance: plan.distance };
-    const place = e.i32(e.address(0, [base, 1], [row, plan.pitch], [panel.start, 1]));
     if (isPaired) {
+      const weights = e.i32(e.address(plan.weights, [base, 1], [row, plan.pitch], [panel.start, 1]));
       const products = e.i32(e.address(plan.products, [base, 1], [row, plan.productBytes]));
-      addPairs(e, sums, list, { rows, weights: e.i32(i32.add(place, plan.weights)), products });
+      addPairs(e, sums, list, { rows, weights, products });
     } else addEntries(e, sums, list, rows);
-    for (const { sum, offset } of sums) v128.store({ offset: plan.chunk + offset, align: 4 }, place, sum);
-  });
-}
-
-/**
- * Reads some lines of the slots, for nothing but that the update finds them in the second-level cache: the processor can
- * bring them there while it adds up a row.
- */
-function readAhead(e: Emitter, { place, end, slots }: Ahead, row: I32): void {
-  if (slots.length === 0) return;
-  const isDue = i32.and(i32.lt_s(i32.add(place, LINES_AHEAD * LINE_BYTES), end), i32.eqz(i32.and(row, 1)));
-  e.if(isDue, () => {
-    for (const { address } of slots) {
-      for (let line = 0; line < LINES_AHEAD; line++) {
-        i32.load({ offset: address + line * LINE_BYTES }, place);
-        drop();
-      }
-    }
-    local.set(place, i32.add(place, LINES_AHEAD * LINE_BYTES));
+    const out = e.i32(e.address(0, [chunk.sums, 1], [row, plan.pitch], [panel.start, 1]));
+    for (const { sum, offset } of sums) v128.store({ offset, align: 4 }, out, sum);
+    beside();
   });
 }
 
@@ -398,18 +393,52 @@ function writeInputGradients(e: Emitter, chunk: Chunk, dx: Operand): void {
   });
 }
 
-/** The gradients of a chunk's rows, vector by vector, with their bytes from the first of all; `start` is the chunk's first. */
-function eachVector(
+/** The rows of sums that are not finished. */
+interface Rows {
+  /** The present one, and where it is in the gradient, in bytes from the first. */
+  readonly row: I32;
+  readonly place: I32;
+  /** Its next vector, in bytes, and what the map has for that. */
+  readonly offset: I32;
+  readonly entry: I32;
+  /** Vectors that are left of all rows. */
+  readonly left: I32;
+}
+
+const noRows = (e: Emitter, { live }: Work): Rows => {
+  return { row: e.i32(0), place: e.i32(0), offset: e.i32(0), entry: e.i32(live.map), left: e.i32(0) };
+};
+
+/** Runs `body` for the next vectors of rows, at most `count`, spread, with their bytes from the first of all. */
+function finishVectors(
   e: Emitter,
-  { plan, base, live, count }: Chunk,
-  start: I32,
+  { plan, live }: Work,
+  { row, place, offset, entry, left }: Rows,
+  count: I32,
   body: (gradient: V128, offset: I32, lanes: number) => void,
 ): void {
-  const row = e.i32(i32.add(base, plan.chunk));
-  const place = e.i32(start);
-  e.for(e.i32(), 0, count, 1, () => {
-    spreadRow(e, live, row, (gradient, offset, lanes) => body(gradient, e.i32(i32.add(place, offset)), lanes));
-    local.set(row, i32.add(row, plan.pitch));
-    local.set(place, i32.add(place, plan.columns * 4));
+  const last = (plan.vectors - 1) * 16;
+  const rest = plan.columns % 4;
+  const taken = e.i32(count);
+  e.atMost(taken, left);
+  local.set(left, i32.sub(left, taken));
+  e.for(e.i32(), 0, taken, 1, () => {
+    const run = (lanes: number) => body(spreadVector(e, entry, row), e.i32(i32.add(place, offset)), lanes);
+    if (rest === 0) run(4);
+    else if (last === 0) run(rest);
+    else
+      e.if(
+        i32.lt_u(offset, last),
+        () => run(4),
+        () => run(rest),
+      );
+    local.set(entry, i32.add(entry, ENTRY_BYTES));
+    local.set(offset, i32.add(offset, 16));
+    e.if(i32.gt_u(offset, last), () => {
+      local.set(entry, live.map);
+      local.set(offset, i32.const(0));
+      local.set(row, i32.add(row, plan.pitch));
+      local.set(place, i32.add(place, plan.columns * 4));
+    });
   });
 }

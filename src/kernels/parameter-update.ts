@@ -29,8 +29,6 @@ export interface UpdateAttributes {
 export interface UpdateOp<Attributes> extends Op<Attributes> {
   /** Writes what comes before the first vector; `state` are the inputs behind the gradient. */
   prepare(e: Emitter, attributes: Attributes, parameter: Operand, state: readonly Operand[]): VectorUpdate;
-  /** Those of the inputs behind the gradient that are as large as the weight. */
-  slots(attributes: Attributes, state: readonly Operand[]): readonly Operand[];
 }
 
 export function isUpdate(op: Op<unknown>): op is UpdateOp<unknown> {
@@ -66,8 +64,6 @@ export function updateOp<Attributes>(formula: UpdateFormula<Attributes>): Update
     name: formula.name,
 
     infer: () => [],
-
-    slots: (attributes, state) => partsOf(attributes, state).slots,
 
     changes: (attributes, [, , ...state]) => [0, ...partsOf(attributes, state).slots.map((_, slot) => 2 + slot)],
 
