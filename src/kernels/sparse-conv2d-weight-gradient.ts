@@ -9,7 +9,7 @@
  * or several rows. What the lists are made of is added up for the bias on the way.
  */
 import { f32x4, i32, i32x4, local, v128 } from "wasmati";
-import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
+import { type Emitter, type I32, scratchParts, type V128 } from "../wasm/emitter.ts";
 import { sumsOf } from "./add-segments.ts";
 import { channelSum } from "./channel-sum.ts";
 import { type Conv2dWeightGradientAttributes, conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
@@ -71,19 +71,15 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
 
   operations: (attributes, [x, dy]) => conv2dWeightGradient.operations!(attributes, [x!, dy!], []),
 
-  scratchBytes(attributes, [x, dy]) {
-    const plan = planOf(attributes, x!, dy!);
-    return plan.samplesAtOnce * plan.imageBytes + TABLE_BYTES + LANES * plan.listBytes;
-  },
+  scratchBytes: (attributes, [x, dy]) => planOf(attributes, x!, dy!).bytes,
 
   emit(e, attributes, [x, dy, winners], [sums]) {
-    const plan = planOf(attributes, x!, dy!);
-    const { channels, segments } = plan;
-    const padded = e.scratch();
-    const table = e.i32(i32.add(padded, plan.samplesAtOnce * plan.imageBytes));
-    writeTable(e, table);
-    const lists = e.i32(i32.add(table, TABLE_BYTES));
-    const isPadded = attributes.padding.some((side) => side > 0);
+    const plan = planOf(attributes, x!, dy!, winners);
+    const { channels, segments, isPadded } = plan;
+    const base = e.scratch();
+    const padded = e.i32(i32.add(base, plan.images));
+    writeTable(e, e.i32(i32.add(base, plan.table)));
+    writePlaces(e, plan, e.i32(i32.add(base, plan.places)));
     if (isPadded) clearMemory(padded, plan.samplesAtOnce * plan.imageBytes);
     const sampleBytes = elementsOf(x!.shape) * 4;
     const bound = (segment: I32) => e.i32(i32.div_u(i32.mul(segment, e.batch), segments));
@@ -120,29 +116,23 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
         const source = e.i32(e.address(x!.address, [n, sampleBytes]));
         if (isPadded)
           padSamples(e, plan, attributes.padding, { first: source, count: samples, sampleBytes, target: padded });
-        const images = isPadded ? padded : source;
-        const apart = isPadded ? plan.imageBytes : sampleBytes;
+        const image = isPadded ? padded : source;
+        const positions = e.i32(i32.mul(samples, plan.positions));
         local.set(row, rows);
         local.set(total, totals);
         e.for(channel, from, to, LANES, () => {
-          // Where one sample's gradients end, the next one's begin.
-          const position = e.i32(e.address(0, [n, elementsOf(dy!.shape) * 4], [channel, 4]));
-          const ends = Array.from({ length: LANES }, (_, lane) => e.i32(i32.add(lists, lane * plan.listBytes)));
-          const first = e.i32(0);
-          e.for(e.i32(), 0, samples, 1, () => {
-            const sum = buildLists(e, plan, { dy: dy!, winners }, { position, first, ends, table });
-            v128.store({}, total, f32x4.add(v128.load({}, total), sum));
-            local.set(first, i32.add(first, apart));
-          });
+          const first = e.i32(e.address(0, [n, elementsOf(dy!.shape) * 4], [channel, 4]));
+          const sum = buildLists(e, plan, { dy: dy!, winners }, { first, positions, base });
+          v128.store({}, total, f32x4.add(v128.load({}, total), sum));
           local.set(total, i32.add(total, LANES * 4));
-          ends.forEach((end, lane) => {
-            const list = e.i32(i32.add(lists, lane * plan.listBytes));
-            const isOwn = i32.lt_s(i32.add(channel, lane), to);
-            e.if(isOwn, () => {
-              const elements = plan.rows * plan.columns * (winners ? 4 : 1);
-              e.countEntries(list, end, e.i32(i32.mul(samples, elements)));
-              addList(e, plan, { list, end, image: images }, row);
-            });
+          const list = e.i32(i32.add(base, plan.lists));
+          const count = e.i32(i32.sub(to, channel));
+          e.atMost(count, LANES);
+          e.for(e.i32(), 0, count, 1, () => {
+            const end = e.i32(i32.load({ offset: plan.end }, list));
+            e.countEntries(list, end, e.i32(i32.mul(positions, winners ? 4 : 1)));
+            addList(e, plan, { list, end, image }, row);
+            local.set(list, i32.add(list, plan.listBytes));
           });
         });
       });
@@ -157,17 +147,24 @@ function samplesOf(value: Value, first: number, count: number): Value {
 
 interface Plan {
   readonly image: PaddedImage;
+  readonly isPadded: boolean;
   readonly strides: readonly [number, number];
   readonly kernelHeight: number;
-  /** Rows, columns and channels of dy. */
+  /** Rows, columns and channels of dy; positions of a sample. */
   readonly rows: number;
   readonly columns: number;
   readonly channels: number;
+  readonly positions: number;
+  /** 2 where dy is of windows of 2x2, else 1. */
+  readonly window: number;
+  /** Bytes of a sample's image in scratch memory, and from one to the next wherever they are. */
   readonly imageBytes: number;
+  readonly imageStep: number;
   /** Samples whose lists are joined. */
   readonly samplesAtOnce: number;
-  /** Bytes from a list's offsets to its values, and from list to list. */
+  /** Bytes from a list's offsets to its values, to the address of its end, and to the next list. */
   readonly distance: number;
+  readonly end: number;
   readonly listBytes: number;
   /** Bytes of the sums of a row of the kernel; of a channel; before those for the bias; of all of a segment. */
   readonly runBytes: number;
@@ -175,34 +172,59 @@ interface Plan {
   readonly totals: number;
   readonly segmentBytes: number;
   readonly segments: number;
+  /** Where in scratch memory lies what, and its bytes. */
+  readonly images: number;
+  readonly table: number;
+  readonly places: number;
+  readonly lists: number;
+  readonly bytes: number;
 }
 
-function planOf({ strides, padding, kernelSize }: Conv2dWeightGradientAttributes, x: TensorType, dy: TensorType): Plan {
+function planOf(
+  { strides, padding, kernelSize }: Conv2dWeightGradientAttributes,
+  x: TensorType,
+  dy: TensorType,
+  winners?: TensorType,
+): Plan {
   const [height, width, inputs] = x.shape as [number, number, number];
   const [rows, columns, channels] = dy.shape as [number, number, number];
   const [top, bottom, left, right] = padding;
   const image = { height: height + top + bottom, width: width + left + right, channels: inputs };
+  const isPadded = padding.some((side) => side > 0);
   const sums = sumsOf([...kernelSize, inputs, channels]);
   const imageBytes = paddedBytes(image) + 64;
-  const joined = Math.min(JOINED_POSITIONS / (rows * columns), JOINED_BYTES / imageBytes);
+  const positions = rows * columns;
+  const joined = Math.min(JOINED_POSITIONS / positions, JOINED_BYTES / imageBytes);
   const samplesAtOnce = Math.max(1, Math.floor(joined));
-  const distance = listBytes(samplesAtOnce * rows * columns);
+  const distance = listBytes(samplesAtOnce * positions);
+  const end = 2 * distance;
+  const { take, bytes } = scratchParts();
   return {
     image,
+    isPadded,
     strides,
     kernelHeight: kernelSize[0],
     rows,
     columns,
     channels,
+    positions,
+    window: winners ? 2 : 1,
     imageBytes,
+    imageStep: isPadded ? imageBytes : elementsOf(x.shape) * 4,
     samplesAtOnce,
     distance,
-    listBytes: 2 * distance,
+    end,
+    listBytes: end + 16,
     runBytes: sums.runFloats * 4,
     channelBytes: sums.channelFloats * 4,
     totals: sums.totals * 4,
     segmentBytes: sums.segmentFloats * 4,
     segments: sums.segments,
+    images: take(samplesAtOnce * imageBytes),
+    table: take(TABLE_BYTES),
+    places: take(samplesAtOnce * positions * 4 + 16),
+    lists: take(LANES * (end + 16)),
+    bytes: bytes(),
   };
 }
 
@@ -224,51 +246,67 @@ function padSamples(
   });
 }
 
+/** Writes for each position of the samples whose lists are joined where its first input is, in bytes from the first image's. */
+function writePlaces(e: Emitter, plan: Plan, places: I32): void {
+  const { window, strides, image } = plan;
+  const to = e.i32(places);
+  const sample = e.i32(0);
+  e.for(e.i32(), 0, plan.samplesAtOnce, 1, () => {
+    const line = e.i32(sample);
+    e.for(e.i32(), 0, plan.rows, 1, () => {
+      const place = e.i32(line);
+      e.for(e.i32(), 0, plan.columns, 1, () => {
+        i32.store({}, to, place);
+        local.set(to, i32.add(to, 4));
+        local.set(place, i32.add(place, window * strides[1] * image.channels * 4));
+      });
+      local.set(line, i32.add(line, window * strides[0] * image.width * image.channels * 4));
+    });
+    local.set(sample, i32.add(sample, plan.imageStep));
+  });
+}
+
 /**
- * Lists those of one sample's gradients of four channels that are not zero, behind what `ends` are the ends of. `position`
- * is the byte offset of the first channel's first gradient, `first` that of the sample's image from the first of all;
- * returns the sum of each channel.
+ * Lists those gradients of four channels that are not zero, of so many positions; `first` is the byte offset of the first
+ * channel's first gradient. Returns the sum of each channel.
  */
 function buildLists(
   e: Emitter,
   plan: Plan,
   { dy, winners }: { dy: Operand; winners: Operand | undefined },
-  { position, first, ends, table }: Record<"position" | "first" | "table", I32> & { readonly ends: readonly I32[] },
+  { first, positions, base }: Record<"first" | "positions" | "base", I32>,
 ): V128 {
-  const size = winners ? 2 : 1;
-  const stepX = plan.strides[1] * plan.image.channels * 4;
-  const stepY = plan.strides[0] * plan.image.width * plan.image.channels * 4;
+  const { channels, distance, listBytes, image, strides } = plan;
+  const [stepY, stepX] = [strides[0] * image.width * image.channels * 4, strides[1] * image.channels * 4];
   const sum = e.v128(f32x4.splat(0));
-  const steps = e.v128(i32x4.mul(v128.const("i32x4", [0, 1, 2, 3]), i32x4.splat(size * stepX)));
   /** For each position of a window the bytes from its first. */
   const ofWinners = e.v128(v128.const("i32x4", [0, stepX, stepY, stepY + stepX]));
-  const place = e.i32();
-  const line = e.i32(first);
+  const table = e.i32(i32.add(base, plan.table));
+  const lists = e.i32(i32.add(base, plan.lists));
+  const ends = Array.from({ length: LANES }, (_, lane) => e.i32(i32.add(lists, lane * listBytes)));
+  const place = e.i32(i32.add(base, plan.places));
+  const position = e.i32(first);
   /** Lists so many positions: four channels of four positions become four positions of each channel. */
-  const listPositions = (count: number) => {
+  const list = (count: number) => {
     const load = (tensor: Operand) =>
       Array.from({ length: 4 }, (_, i) => {
-        const offset = tensor.address + (i < count ? i : 0) * plan.channels * 4;
+        const offset = tensor.address + (i < count ? i : 0) * channels * 4;
         return e.v128(v128.load({ offset, align: 4 }, position));
       });
     const values = load(dy);
     for (const value of values.slice(0, count)) local.set(sum, f32x4.add(sum, value));
-    const places = e.v128(i32x4.add(i32x4.splat(place), steps));
+    const places = e.v128(v128.load({ align: 4 }, place));
     const won = winners && transpose(e, load(winners));
     for (const [lane, own] of transpose(e, values).entries()) {
       const ownPlaces = won ? e.v128(i32x4.add(places, e.swizzle(ofWinners, won[lane]!))) : places;
-      const list = { end: ends[lane]!, distance: plan.distance, table };
-      append(e, list, own, ownPlaces, nonzeroLanes(e, own, count));
+      append(e, { end: ends[lane]!, distance, table }, own, ownPlaces, nonzeroLanes(e, own, count));
     }
-    local.set(place, i32.add(place, count * size * stepX));
-    local.set(position, i32.add(position, count * plan.channels * 4));
+    local.set(place, i32.add(place, count * 4));
+    local.set(position, i32.add(position, count * channels * 4));
   };
-  e.for(e.i32(), 0, plan.rows, 1, () => {
-    local.set(place, line);
-    e.for(e.i32(), 0, Math.floor(plan.columns / 4), 1, () => listPositions(4));
-    if (plan.columns % 4) listPositions(plan.columns % 4);
-    local.set(line, i32.add(line, size * stepY));
-  });
+  e.for(e.i32(), 0, e.i32(i32.shr_u(positions, 2)), 1, () => list(4));
+  if (plan.positions % 4) e.for(e.i32(), 0, e.i32(i32.and(positions, 3)), 1, () => list(1));
+  for (const [lane, end] of ends.entries()) i32.store({ offset: lane * listBytes + plan.end }, lists, end);
   return sum;
 }
 
