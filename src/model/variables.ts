@@ -101,7 +101,10 @@ export class Variables {
     const { network, batchSize, threads, profile = false } = request;
     this.release();
     const count = threads ?? Math.min(availableParallelism(), DEFAULT_THREADS);
-    const session = await Session.create(network, { batchSize, threads: count, strict: this.strict, profile });
+    const creating = Session.create(network, { batchSize, threads: count, strict: this.strict, profile });
+    // First values are made while the system compiles the session's code.
+    const making = async () => [...network.parameters, ...(network.untrained ?? [])].map((tensor) => this.view(tensor));
+    const [session] = await Promise.all([creating, making()]);
     for (const tensor of this.#values.keys()) {
       if (!session.holds(tensor)) continue;
       session.view(tensor).set(this.view(tensor));

@@ -50,19 +50,27 @@ export class Machine {
     const { threads, programs, control } = options;
     const pages = Math.ceil(options.memoryBytes / 65_536);
     const memory = allocate({ initial: pages, maximum: pages, shared: threads > 1 });
-    const module = await WebAssembly.compile(options.module as BufferSource);
-    const instance = await WebAssembly.instantiate(module, bindImports(module, memory));
-    const start = { module, memory, threads, programs, control };
-    const started = await Promise.allSettled(
-      Array.from({ length: threads - 1 }, (_, index) => startThread({ ...start, thread: index + 1 })),
-    );
-    const workers = started.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-    const failed = started.find((result) => result.status === "rejected");
-    if (failed) {
+    const workers: HostWorker[] = [];
+    try {
+      // Workers start while the system compiles.
+      const starting = Array.from({ length: threads - 1 }, () => {
+        const worker = startWorker();
+        workers.push(worker);
+        return { worker, ready: isReady(worker) };
+      });
+      const module = await WebAssembly.compile(options.module as BufferSource);
+      const instance = await WebAssembly.instantiate(module, bindImports(module, memory));
+      for (const [index, { worker }] of starting.entries()) {
+        const start: WorkerStart = { module, memory, threads, programs, control, thread: index + 1 };
+        worker.postMessage(start);
+      }
+      await Promise.all(starting.map(({ ready }) => ready));
+      for (const [index, worker] of workers.entries()) watch(worker, new Int32Array(memory.buffer), control, index + 1);
+      return new Machine(memory, instance, workers, options);
+    } catch (error) {
       for (const worker of workers) worker.terminate();
-      throw failed.reason;
+      throw error;
     }
-    return new Machine(memory, instance, workers, options);
   }
 
   readonly memory: WebAssembly.Memory;
@@ -132,23 +140,19 @@ function allocate(size: WebAssembly.MemoryDescriptor): WebAssembly.Memory {
   }
 }
 
-/** Starts one worker and waits until it has instantiated the module. */
-async function startThread(start: WorkerStart): Promise<HostWorker> {
-  const worker = startWorker();
-  try {
-    await new Promise<void>((resolve, reject) => {
-      worker.onMessage(() => resolve());
-      worker.onError(reject);
-      worker.postMessage(start);
-    });
-  } catch (error) {
-    worker.terminate();
-    throw error;
-  }
-  // A worker that dies later cannot say so itself, and a run would wait for it at the next barrier.
-  worker.onError(() => {
-    Atomics.compareExchange(new Int32Array(start.memory.buffer), start.control.abort / 4, 0, start.thread + 1);
+/** Settles when the worker has instantiated its module, or failed. */
+function isReady(worker: HostWorker): Promise<void> {
+  const ready = new Promise<void>((resolve, reject) => {
+    worker.onMessage(() => resolve());
+    worker.onError(reject);
   });
+  // It may fail before anybody waits for it.
+  ready.catch(() => {});
+  return ready;
+}
+
+/** Lets the process end without a worker. One that dies cannot say so itself, and a run would wait for it at the next barrier. */
+function watch(worker: HostWorker, words: Int32Array, { abort }: ControlWords, thread: number): void {
+  worker.onError(() => void Atomics.compareExchange(words, abort / 4, 0, thread + 1));
   worker.unref();
-  return worker;
 }
