@@ -1,6 +1,7 @@
 /** `lenet train`: the recipe. Loads, trains, saves, evaluates. */
 import { existsSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { setFlagsFromString } from "node:v8";
 import { UserError } from "../errors.ts";
 import { type Callback, callbacks, type History, loadModel, optimizers, type Sequential } from "../index.ts";
 import { checkCheckpoints, isKept, keepCheckpoints } from "./checkpoints.ts";
@@ -179,6 +180,8 @@ async function fitModel(run: Run, options: TrainOptions, interrupt: Interrupt): 
  */
 export async function train(options: TrainOptions): Promise<number> {
   checkOptions(options);
+  // The engine's code runs thousands of times: V8 need not compile it twice, first without optimizing.
+  setFlagsFromString("--no-liftoff");
   const run = await prepareRun(options);
   const { model } = run;
   const interrupt = watchInterrupt((name) => {
