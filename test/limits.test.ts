@@ -1,9 +1,12 @@
 /** Hosts that lack what the engine needs, and resources that run out: one clear line, and nothing lost. */
+
+import { EventEmitter } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import os, { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import workerThreads from "node:worker_threads";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { loadModel, UserError } from "../src/index.ts";
+import { layers, loadModel, optimizers, Sequential, UserError } from "../src/index.ts";
 import { type Circumstances, runLenet, startLenet, writeSmallMnist } from "./helpers/command.ts";
 import { compiledNet, images } from "./helpers/models.ts";
 
@@ -63,6 +66,84 @@ describe("no memory for the model", () => {
       );
     } finally {
       free.mockRestore();
+    }
+  });
+});
+
+/** A model of one dense layer, whose weights come from `create`. */
+function netOf(create: () => Float32Array): Sequential {
+  const kernelInitializer = { className: "Own", config: {}, create };
+  const net = [layers.flatten(), layers.dense({ units: 3, activation: "softmax", kernelInitializer })];
+  const model = new Sequential([layers.input({ shape: [6, 6, 1] }), ...net], { seed: 1 });
+  model.compile({ loss: "categorical_crossentropy", optimizer: optimizers.sgd() });
+  return model;
+}
+
+describe("first weights", () => {
+  const { x, y } = images(8);
+
+  test("are not made where there is no memory for the model", async () => {
+    const create = vi.fn(() => new Float32Array(108));
+    const free = vi.spyOn(os, "freemem").mockReturnValue(2 ** 10);
+    try {
+      await expect(netOf(create).fit(x, y)).rejects.toThrow(/the model needs/);
+      expect(create).not.toHaveBeenCalled();
+    } finally {
+      free.mockRestore();
+    }
+  });
+
+  test("that cannot be made end the threads, and the model goes on when they can", async () => {
+    const terminate = vi.spyOn(workerThreads.Worker.prototype, "terminate");
+    const create = vi.fn(() => new Float32Array(108));
+    create.mockImplementationOnce(() => {
+      throw new Error("no weights today");
+    });
+    const model = netOf(create);
+    await expect(model.fit(x, y, { threads: 2 })).rejects.toThrow("no weights today");
+    expect(terminate).toHaveBeenCalledOnce();
+    expect((await model.fit(x, y, { threads: 2 })).history.loss![0]).toBeGreaterThan(0);
+    model.variables.release();
+    terminate.mockRestore();
+  });
+});
+
+describe("threads that the system refuses", () => {
+  const refused = Object.assign(new Error("no more"), { code: "ERR_WORKER_INIT_FAILED" });
+
+  /** A worker that never begins; the second one is refused, at once or a little later. */
+  function refuseSecond(how: "at once" | "later") {
+    const terminated: number[] = [];
+    let count = 0;
+    const worker = vi.spyOn(workerThreads, "Worker").mockImplementation(function (this: unknown) {
+      const number = ++count;
+      if (number === 2 && how === "at once") throw refused;
+      const own = Object.assign(new EventEmitter(), {
+        postMessage: () => {},
+        unref: () => {},
+        terminate: () => void terminated.push(number),
+      });
+      if (number === 2) setImmediate(() => own.emit("error", refused));
+      return own;
+    } as never);
+    return { terminated, restore: () => worker.mockRestore() };
+  }
+
+  test.each([
+    ["at once", [1]],
+    ["later", [1, 2, 3]],
+  ] as const)("%s: is said in words, and those that were started end", async (how, ended) => {
+    const { terminated, restore } = refuseSecond(how);
+    try {
+      const { x, y } = images(8);
+      const failure = await compiledNet()
+        .fit(x, y, { threads: 4 })
+        .catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(UserError);
+      expect(String(failure)).toMatch(/the system starts no more threads, and 4 are asked for/);
+      expect(terminated).toEqual(ended);
+    } finally {
+      restore();
     }
   });
 });

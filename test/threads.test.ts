@@ -48,6 +48,19 @@ describe("the same seed gives the same bits with 1, 2, 3 and 4 threads", () => {
     for (const threads of [2, 3, 4]) expect(await trained(threads)).toEqual(single);
   });
 
+  test("a dense layer whose rows are many pieces of work, with a last vector of one column", async () => {
+    const trained = async (threads: number) => {
+      const hidden = [300, 37].map((units) => layers.dense({ units, activation: "relu" }));
+      const net = [layers.flatten(), ...hidden, layers.dense({ units: 3, activation: "softmax" })];
+      const model = new Sequential([layers.input({ shape: [6, 6, 1] }), ...net], { seed: 3 });
+      model.compile({ loss: "categorical_crossentropy", optimizer: optimizers.adam() });
+      const history = await model.fit(x, y, { batchSize: 9, epochs: 2, threads });
+      return { history, weights: model.getWeights() };
+    };
+    const single = await trained(1);
+    for (const threads of [2, 3, 4]) expect(await trained(threads)).toEqual(single);
+  });
+
   test("the number of threads may change between calls", async () => {
     const [steady, changing] = [compiledNet(), compiledNet()];
     for (const [step, threads] of [1, 3, 2, 4, 1].entries()) {

@@ -10,12 +10,14 @@ import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
 import { firstLanes, lanes } from "./packing.ts";
 
 /** Bytes of the map of four columns, and from its first to the order for spreading and to the place. */
-export const ENTRY_BYTES = 48;
+const ENTRY_BYTES = 48;
 const SPREAD = 16;
 const PLACE = 32;
 
 export interface Columns {
   readonly columns: number;
+  /** Bytes from row to row where these are squeezed. */
+  readonly pitch: number;
   /** Address of the map. */
   readonly map: I32;
 }
@@ -26,9 +28,10 @@ export const columnMapBytes = (columns: number) => Math.ceil(columns / 4) * ENTR
  * Maps the columns of a matrix at `from`, whose rows are `columns` long; `table` is that of `writeTable`. Returns the
  * bytes of a squeezed row.
  */
-export function mapColumns(e: Emitter, { columns, map }: Columns, from: I32, rows: I32, table: I32): I32 {
+export function mapColumns(e: Emitter, live: Columns, from: I32, rows: I32, table: I32): I32 {
+  const { columns } = live;
   const place = e.i32(0);
-  eachFour(e, { columns, map }, (entry, offset, count) => {
+  eachFour(e, live, (entry, offset, count) => {
     const element = e.i32(i32.add(from, offset));
     const isLive = e.v128(f32x4.splat(0));
     e.for(e.i32(), 0, rows, 1, () => {
@@ -56,21 +59,18 @@ function spreadingOrder(e: Emitter, isLive: V128): V128 {
 }
 
 /** Squeezes rows at `from` to rows at `to`, where up to four zeros are written behind each; one row where no number is given. */
-export function squeezeRows(
-  e: Emitter,
-  columns: Columns,
-  { from, to, rows, pitch }: { from: I32; to: I32; rows?: I32; pitch: number },
-): void {
-  eachFour(e, columns, (entry, offset) => {
+export function squeezeRows(e: Emitter, live: Columns, { from, to, rows }: { from: I32; to: I32; rows?: I32 }): void {
+  const { columns, pitch } = live;
+  eachFour(e, live, (entry, offset) => {
     const order = e.v128(v128.load({}, entry));
     const source = e.i32(i32.add(from, offset));
     const target = e.i32(i32.add(to, i32.load({ offset: PLACE }, entry)));
     const squeeze = (count: number) => {
       for (let row = 0; row < count; row++) {
-        const vector = v128.load({ offset: row * columns.columns * 4, align: 4 }, source);
+        const vector = v128.load({ offset: row * columns * 4, align: 4 }, source);
         v128.store({ offset: row * pitch, align: 4 }, target, e.v128(e.swizzle(vector, order)));
       }
-      local.set(source, i32.add(source, count * columns.columns * 4));
+      local.set(source, i32.add(source, count * columns * 4));
       local.set(target, i32.add(target, count * pitch));
     };
     if (!rows) squeeze(1);
@@ -82,11 +82,70 @@ export function squeezeRows(
   });
 }
 
-/** Four columns of a squeezed row, spread; `entry` is what the map has for them. */
-export function spreadVector(e: Emitter, entry: I32, row: I32): V128 {
-  const place = e.i32(i32.add(row, i32.load({ offset: PLACE }, entry)));
-  const order = e.v128(v128.load({ offset: SPREAD }, entry));
-  return e.v128(e.swizzle(v128.load({ align: 4 }, place), order));
+/** Squeezed rows that are spread some vectors at a time. */
+export interface Rows {
+  /** The present row, and the bytes before it where rows are spread. */
+  readonly row: I32;
+  readonly place: I32;
+  /** The next vector, in bytes from the row's first, and the map of its columns. */
+  readonly offset: I32;
+  readonly entry: I32;
+  /** Vectors that are left of all rows. */
+  readonly left: I32;
+}
+
+export const noRows = (e: Emitter, { map }: Columns): Rows => {
+  return { row: e.i32(0), place: e.i32(0), offset: e.i32(0), entry: e.i32(map), left: e.i32(0) };
+};
+
+/** Takes so many squeezed rows at `from`, where those before are spread; `to` is where the first begins when it is spread. */
+export function beginRows(
+  { columns }: Columns,
+  next: Rows,
+  { from, to, rows }: Record<"from" | "to" | "rows", I32>,
+): void {
+  local.set(next.row, from);
+  local.set(next.place, to);
+  local.set(next.left, i32.mul(rows, Math.ceil(columns / 4)));
+}
+
+/** Spreads the next vectors, at most `count`: runs `body` for each, with its place in bytes; at a row's end for less. */
+export function spreadVectors(
+  e: Emitter,
+  { columns, pitch, map }: Columns,
+  { row, place, offset, entry, left }: Rows,
+  count: I32,
+  body: (vector: V128, place: I32, lanes: number) => void,
+): void {
+  const last = (Math.ceil(columns / 4) - 1) * 16;
+  const rest = columns % 4;
+  const taken = e.i32(count);
+  e.atMost(taken, left);
+  local.set(left, i32.sub(left, taken));
+  const spread = (lanes: number) => {
+    const from = e.i32(i32.add(row, i32.load({ offset: PLACE }, entry)));
+    const order = e.v128(v128.load({ offset: SPREAD }, entry));
+    const vector = e.v128(e.swizzle(v128.load({ align: 4 }, from), order));
+    body(vector, e.i32(i32.add(place, offset)), lanes);
+  };
+  e.for(e.i32(), 0, taken, 1, () => {
+    if (rest === 0) spread(4);
+    else if (last === 0) spread(rest);
+    else
+      e.if(
+        i32.lt_u(offset, last),
+        () => spread(4),
+        () => spread(rest),
+      );
+    local.set(entry, i32.add(entry, ENTRY_BYTES));
+    local.set(offset, i32.add(offset, 16));
+    e.if(i32.gt_u(offset, last), () => {
+      local.set(entry, map);
+      local.set(offset, i32.const(0));
+      local.set(row, i32.add(row, pitch));
+      local.set(place, i32.add(place, columns * 4));
+    });
+  });
 }
 
 function eachFour(e: Emitter, { columns, map }: Columns, body: (entry: I32, offset: I32, count: number) => void): void {

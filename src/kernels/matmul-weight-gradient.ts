@@ -15,9 +15,17 @@
  * gradients take one pass: `inputGradient`.
  */
 import { f32, f32x4, i8x16, i32, i32x4, local, v128 } from "wasmati";
-import { type Emitter, type I32, scratchParts, type V128 } from "../wasm/emitter.ts";
+import { type Emitter, type I32, scratchParts } from "../wasm/emitter.ts";
 import { clearMemory } from "./convolution.ts";
-import { type Columns, columnMapBytes, ENTRY_BYTES, mapColumns, spreadVector, squeezeRows } from "./live-columns.ts";
+import {
+  beginRows,
+  type Columns,
+  columnMapBytes,
+  mapColumns,
+  noRows,
+  spreadVectors,
+  squeezeRows,
+} from "./live-columns.ts";
 import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
 import { lanes as lanesOf, transpose } from "./packing.ts";
 import type { UpdateOp } from "./parameter-update.ts";
@@ -98,15 +106,15 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
     const base = e.scratch();
     const table = e.i32(i32.add(base, plan.table));
     writeTable(e, table);
-    const live: Columns = { columns: plan.columns, map: e.i32(i32.add(base, plan.live)) };
+    const live: Columns = { columns: plan.columns, pitch: plan.pitch, map: e.i32(i32.add(base, plan.live)) };
     const used = mapColumns(e, live, e.i32(i32.const(dy!.address)), e.batch, table);
     const work: Work = { plan, base, live, ...cutPanels(e, plan, used) };
     packGradients(e, work, dy!);
     if (dx) clearMemory(e.i32(i32.add(base, plan.weights)), CHUNK_ROWS * plan.pitch);
     const updateVector = update?.op.prepare(e, update.attributes, parameter!, rest);
-    const unfinished = noRows(e, work);
+    const unfinished = noRows(e, live);
     const finish = (vectors: I32) =>
-      finishVectors(e, work, unfinished, vectors, (gradient, offset, lanes) => {
+      spreadVectors(e, live, unfinished, vectors, (gradient, offset, lanes) => {
         if (dw) e.storeLanes(offset, dw.address, gradient, lanes);
         updateVector?.(offset, gradient, lanes);
       });
@@ -128,9 +136,7 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
       const vectors = e.i32(i32.div_u(i32.add(unfinished.left, i32.sub(times, 1)), times));
       eachLivePanel(e, chunk, (panel) => addPanel(e, chunk, panel, dx !== undefined, () => finish(vectors)));
       if (dx) writeInputGradients(e, chunk, dx);
-      local.set(unfinished.row, sums);
-      local.set(unfinished.place, start);
-      local.set(unfinished.left, i32.mul(count, plan.vectors));
+      beginRows(live, unfinished, { from: sums, to: start, rows: count });
       local.set(sums, i32.sub(bothSums, sums));
     });
     finish(unfinished.left);
@@ -158,8 +164,6 @@ function planOf({ inputGradient }: MatmulWeightGradientAttributes, x: TensorType
   return {
     rows: elementsOf(x.shape),
     columns,
-    /** Vectors of a row. */
-    vectors,
     /** Vectors, and bytes, of a sample's part of a panel; bytes of a panel; and of a row of all panels. */
     panelVectors: rowBytes / 16,
     rowBytes,
@@ -238,7 +242,7 @@ function packGradients(e: Emitter, work: Work, dy: Operand): void {
   const sample = e.i32();
   e.for(sample, 0, e.batch, 1, () => {
     const from = e.i32(e.address(dy.address, [sample, plan.columns * 4]));
-    squeezeRows(e, live, { from, to: row, pitch: plan.pitch });
+    squeezeRows(e, live, { from, to: row });
     const to = e.i32(e.address(plan.gradients, [base, 1], [sample, plan.rowBytes]));
     eachLivePanel(e, work, ({ start, vectors }) => {
       const part = e.i32(i32.add(row, start));
@@ -260,7 +264,7 @@ interface Chunk extends Work {
 
 /** Packs a chunk's weights as dy: (row, column). */
 function packWeights(e: Emitter, { plan, base, live, count }: Chunk, from: I32): void {
-  squeezeRows(e, live, { from, to: e.i32(i32.add(base, plan.weights)), rows: count, pitch: plan.pitch });
+  squeezeRows(e, live, { from, to: e.i32(i32.add(base, plan.weights)), rows: count });
 }
 
 /**
@@ -389,56 +393,6 @@ function writeInputGradients(e: Emitter, chunk: Chunk, dx: Operand): void {
         f32.add(f32x4.extract_lane(0, halves), f32x4.extract_lane(1, halves)),
       );
       local.set(products, i32.add(products, 16));
-    });
-  });
-}
-
-/** The rows of sums that are not finished. */
-interface Rows {
-  /** The present one, and where it is in the gradient, in bytes from the first. */
-  readonly row: I32;
-  readonly place: I32;
-  /** Its next vector, in bytes, and what the map has for that. */
-  readonly offset: I32;
-  readonly entry: I32;
-  /** Vectors that are left of all rows. */
-  readonly left: I32;
-}
-
-const noRows = (e: Emitter, { live }: Work): Rows => {
-  return { row: e.i32(0), place: e.i32(0), offset: e.i32(0), entry: e.i32(live.map), left: e.i32(0) };
-};
-
-/** Runs `body` for the next vectors of rows, at most `count`, spread, with their bytes from the first of all. */
-function finishVectors(
-  e: Emitter,
-  { plan, live }: Work,
-  { row, place, offset, entry, left }: Rows,
-  count: I32,
-  body: (gradient: V128, offset: I32, lanes: number) => void,
-): void {
-  const last = (plan.vectors - 1) * 16;
-  const rest = plan.columns % 4;
-  const taken = e.i32(count);
-  e.atMost(taken, left);
-  local.set(left, i32.sub(left, taken));
-  e.for(e.i32(), 0, taken, 1, () => {
-    const run = (lanes: number) => body(spreadVector(e, entry, row), e.i32(i32.add(place, offset)), lanes);
-    if (rest === 0) run(4);
-    else if (last === 0) run(rest);
-    else
-      e.if(
-        i32.lt_u(offset, last),
-        () => run(4),
-        () => run(rest),
-      );
-    local.set(entry, i32.add(entry, ENTRY_BYTES));
-    local.set(offset, i32.add(offset, 16));
-    e.if(i32.gt_u(offset, last), () => {
-      local.set(entry, live.map);
-      local.set(offset, i32.const(0));
-      local.set(row, i32.add(row, plan.pitch));
-      local.set(place, i32.add(place, plan.columns * 4));
     });
   });
 }

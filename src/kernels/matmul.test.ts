@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { expectMatchesReference, randomInput, runKernel, sizes } from "../../test/helpers/kernels.ts";
+import {
+  deadShares,
+  expectMatchesReference,
+  gradients,
+  randomInput,
+  runKernel,
+  sizes,
+} from "../../test/helpers/kernels.ts";
 import { matmul } from "./matmul.ts";
 import { matmulWeightGradient } from "./matmul-weight-gradient.ts";
 
@@ -46,15 +53,6 @@ test("zeros add nothing, whatever they are multiplied by; what is not a number r
   expect(product([1, 1, 1, 0], w)).toEqual([Number.NaN, Number.POSITIVE_INFINITY]);
   expect(product([1, Number.NaN, 1, 0], [1, 1, 1, 1, 1, 1, 1, 1])).toEqual([Number.NaN, Number.NaN]);
 });
-
-/** Output gradients of which some columns are zero for all samples, as those of units that ReLU never lets through. */
-function gradients(outs: number, batch: number, seed: number, dead: number): ReturnType<typeof randomInput> {
-  const isDead = randomInput([outs], null, seed, dead).data;
-  const dy = randomInput([outs], batch, seed + 1, 0.3);
-  return { ...dy, data: Float32Array.from(dy.data, (value, i) => (isDead[i % outs] === 0 ? 0 : value)) };
-}
-
-const deadShares = fc.constantFrom(0, 0.3, 0.9, 1);
 
 test("matmulWeightGradient with the gradient of its inputs matches its reference", () => {
   fc.assert(

@@ -74,12 +74,13 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
   scratchBytes: (attributes, [x, dy]) => planOf(attributes, x!, dy!).bytes,
 
   emit(e, attributes, [x, dy, winners], [sums]) {
-    const plan = planOf(attributes, x!, dy!, winners);
+    const plan = planOf(attributes, x!, dy!);
     const { channels, segments, isPadded } = plan;
     const base = e.scratch();
     const padded = e.i32(i32.add(base, plan.images));
     writeTable(e, e.i32(i32.add(base, plan.table)));
-    writePlaces(e, plan, e.i32(i32.add(base, plan.places)));
+    const size = winners ? 2 : 1;
+    writePlaces(e, plan, size, e.i32(i32.add(base, plan.places)));
     if (isPadded) clearMemory(padded, plan.samplesAtOnce * plan.imageBytes);
     const sampleBytes = elementsOf(x!.shape) * 4;
     const bound = (segment: I32) => e.i32(i32.div_u(i32.mul(segment, e.batch), segments));
@@ -129,10 +130,10 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
           const count = e.i32(i32.sub(to, channel));
           e.atMost(count, LANES);
           e.for(e.i32(), 0, count, 1, () => {
-            const end = e.i32(i32.load({ offset: plan.end }, list));
-            e.countEntries(list, end, e.i32(i32.mul(positions, winners ? 4 : 1)));
-            addList(e, plan, { list, end, image }, row);
-            local.set(list, i32.add(list, plan.listBytes));
+            const last = e.i32(i32.load({ offset: plan.end }, list));
+            e.countEntries(list, last, e.i32(i32.mul(positions, size * size)));
+            addList(e, plan, { list, end: last, image }, row);
+            local.set(list, i32.add(list, plan.listStep));
           });
         });
       });
@@ -155,8 +156,6 @@ interface Plan {
   readonly columns: number;
   readonly channels: number;
   readonly positions: number;
-  /** 2 where dy is of windows of 2x2, else 1. */
-  readonly window: number;
   /** Bytes of a sample's image in scratch memory, and from one to the next wherever they are. */
   readonly imageBytes: number;
   readonly imageStep: number;
@@ -165,7 +164,7 @@ interface Plan {
   /** Bytes from a list's offsets to its values, to the address of its end, and to the next list. */
   readonly distance: number;
   readonly end: number;
-  readonly listBytes: number;
+  readonly listStep: number;
   /** Bytes of the sums of a row of the kernel; of a channel; before those for the bias; of all of a segment. */
   readonly runBytes: number;
   readonly channelBytes: number;
@@ -180,12 +179,7 @@ interface Plan {
   readonly bytes: number;
 }
 
-function planOf(
-  { strides, padding, kernelSize }: Conv2dWeightGradientAttributes,
-  x: TensorType,
-  dy: TensorType,
-  winners?: TensorType,
-): Plan {
+function planOf({ strides, padding, kernelSize }: Conv2dWeightGradientAttributes, x: TensorType, dy: TensorType): Plan {
   const [height, width, inputs] = x.shape as [number, number, number];
   const [rows, columns, channels] = dy.shape as [number, number, number];
   const [top, bottom, left, right] = padding;
@@ -198,6 +192,7 @@ function planOf(
   const samplesAtOnce = Math.max(1, Math.floor(joined));
   const distance = listBytes(samplesAtOnce * positions);
   const end = 2 * distance;
+  const listStep = end + 16;
   const { take, bytes } = scratchParts();
   return {
     image,
@@ -208,13 +203,12 @@ function planOf(
     columns,
     channels,
     positions,
-    window: winners ? 2 : 1,
     imageBytes,
     imageStep: isPadded ? imageBytes : elementsOf(x.shape) * 4,
     samplesAtOnce,
     distance,
     end,
-    listBytes: end + 16,
+    listStep,
     runBytes: sums.runFloats * 4,
     channelBytes: sums.channelFloats * 4,
     totals: sums.totals * 4,
@@ -222,8 +216,9 @@ function planOf(
     segments: sums.segments,
     images: take(samplesAtOnce * imageBytes),
     table: take(TABLE_BYTES),
-    places: take(samplesAtOnce * positions * 4 + 16),
-    lists: take(LANES * (end + 16)),
+    // A vector is read at the last place.
+    places: take(samplesAtOnce * positions * 4 + 12),
+    lists: take(LANES * listStep),
     bytes: bytes(),
   };
 }
@@ -246,9 +241,12 @@ function padSamples(
   });
 }
 
-/** Writes for each position of the samples whose lists are joined where its first input is, in bytes from the first image's. */
-function writePlaces(e: Emitter, plan: Plan, places: I32): void {
-  const { window, strides, image } = plan;
+/**
+ * Writes for each position of the samples whose lists are joined, a window of `size` by `size`, where its first input is,
+ * in bytes from the first image's.
+ */
+function writePlaces(e: Emitter, plan: Plan, size: number, places: I32): void {
+  const { strides, image } = plan;
   const to = e.i32(places);
   const sample = e.i32(0);
   e.for(e.i32(), 0, plan.samplesAtOnce, 1, () => {
@@ -258,9 +256,9 @@ function writePlaces(e: Emitter, plan: Plan, places: I32): void {
       e.for(e.i32(), 0, plan.columns, 1, () => {
         i32.store({}, to, place);
         local.set(to, i32.add(to, 4));
-        local.set(place, i32.add(place, window * strides[1] * image.channels * 4));
+        local.set(place, i32.add(place, size * strides[1] * image.channels * 4));
       });
-      local.set(line, i32.add(line, window * strides[0] * image.width * image.channels * 4));
+      local.set(line, i32.add(line, size * strides[0] * image.width * image.channels * 4));
     });
     local.set(sample, i32.add(sample, plan.imageStep));
   });
@@ -276,14 +274,14 @@ function buildLists(
   { dy, winners }: { dy: Operand; winners: Operand | undefined },
   { first, positions, base }: Record<"first" | "positions" | "base", I32>,
 ): V128 {
-  const { channels, distance, listBytes, image, strides } = plan;
+  const { channels, distance, listStep, image, strides } = plan;
   const [stepY, stepX] = [strides[0] * image.width * image.channels * 4, strides[1] * image.channels * 4];
   const sum = e.v128(f32x4.splat(0));
   /** For each position of a window the bytes from its first. */
   const ofWinners = e.v128(v128.const("i32x4", [0, stepX, stepY, stepY + stepX]));
   const table = e.i32(i32.add(base, plan.table));
   const lists = e.i32(i32.add(base, plan.lists));
-  const ends = Array.from({ length: LANES }, (_, lane) => e.i32(i32.add(lists, lane * listBytes)));
+  const ends = Array.from({ length: LANES }, (_, lane) => e.i32(i32.add(lists, lane * listStep)));
   const place = e.i32(i32.add(base, plan.places));
   const position = e.i32(first);
   /** Lists so many positions: four channels of four positions become four positions of each channel. */
@@ -306,7 +304,7 @@ function buildLists(
   };
   e.for(e.i32(), 0, e.i32(i32.shr_u(positions, 2)), 1, () => list(4));
   if (plan.positions % 4) e.for(e.i32(), 0, e.i32(i32.and(positions, 3)), 1, () => list(1));
-  for (const [lane, end] of ends.entries()) i32.store({ offset: lane * listBytes + plan.end }, lists, end);
+  for (const [lane, end] of ends.entries()) i32.store({ offset: lane * listStep + plan.end }, lists, end);
   return sum;
 }
 

@@ -25,6 +25,8 @@ export interface SessionOptions {
   readonly strict?: boolean;
   /** Count times and zeros of the training steps, kernel by kernel. */
   readonly profile?: boolean;
+  /** Called once the memory is there, while the system compiles the engine's code. */
+  readonly meanwhile?: () => void;
 }
 
 /**
@@ -32,14 +34,15 @@ export interface SessionOptions {
  *
  * @throws UserError where the system does not have the memory or the threads
  */
-async function startMachine(compiled: CompiledNetwork, batchSize: number, threads: number): Promise<Machine> {
+async function startMachine(compiled: CompiledNetwork, options: SessionOptions): Promise<Machine> {
+  const { batchSize, threads, meanwhile } = options;
   const { memoryBytes } = compiled;
   const free = freeMemory();
   if (free !== undefined && memoryBytes > free) {
     throw notEnoughMemory(memoryBytes, batchSize, `${formatBytes(free)} are free`);
   }
   try {
-    return await Machine.create({ ...compiled, threads, control: CONTROL });
+    return await Machine.create({ ...compiled, threads, control: CONTROL, meanwhile });
   } catch (error) {
     if (error instanceof NoMemoryError) {
       throw notEnoughMemory(memoryBytes, batchSize, "the system does not give so much");
@@ -58,7 +61,7 @@ export class Session {
     const features = { threads: probed.threads, relaxedSimd: probed.relaxedSimd && !strict };
     const count = features.threads ? threads : 1;
     const compiled = compile(network, { batchSize, threads: count, features, profile });
-    const machine = await startMachine(compiled, batchSize, count);
+    const machine = await startMachine(compiled, { ...options, threads: count });
     return new Session(machine, compiled, { batchSize, threads: count, features });
   }
 

@@ -14,6 +14,9 @@ import { Session } from "./session.ts";
 /** At most so many where none are asked for: more do not help batches of the usual size. */
 const DEFAULT_THREADS = 16;
 
+/** Weights of no more are made ahead, all together. */
+const MADE_AHEAD_BYTES = 2 ** 26;
+
 /** The value of a tensor whose elements the session has: one copy is enough. */
 const IN_SESSION = new Float32Array(0);
 
@@ -101,10 +104,8 @@ export class Variables {
     const { network, batchSize, threads, profile = false } = request;
     this.release();
     const count = threads ?? Math.min(availableParallelism(), DEFAULT_THREADS);
-    const creating = Session.create(network, { batchSize, threads: count, strict: this.strict, profile });
-    // First values are made while the system compiles the session's code.
-    const making = async () => [...network.parameters, ...(network.untrained ?? [])].map((tensor) => this.view(tensor));
-    const [session] = await Promise.all([creating, making()]);
+    const options = { batchSize, threads: count, strict: this.strict, profile };
+    const session = await Session.create(network, { ...options, meanwhile: () => this.#makeFirstValues(network) });
     for (const tensor of this.#values.keys()) {
       if (!session.holds(tensor)) continue;
       session.view(tensor).set(this.view(tensor));
@@ -113,6 +114,13 @@ export class Variables {
     this.#session = session;
     this.#made = { network, threads, profile };
     return session;
+  }
+
+  /** Makes the first values of a network's weights, unless these are large: they then are made and let go one by one. */
+  #makeFirstValues({ parameters, untrained = [] }: Network): void {
+    const weights = [...parameters, ...untrained];
+    const bytes = weights.reduce((sum, { shape }) => sum + elementsOf(shape) * 4, 0);
+    if (bytes <= MADE_AHEAD_BYTES) for (const tensor of weights) this.view(tensor);
   }
 
   /** What the present session counted of its training steps. */

@@ -20,6 +20,8 @@ export interface MachineOptions {
   readonly memoryBytes: number;
   readonly threads: number;
   readonly control: ControlWords;
+  /** Called while the system compiles the module. */
+  readonly meanwhile?: (() => void) | undefined;
 }
 
 /** What a worker is told when it starts. */
@@ -47,25 +49,30 @@ export class Machine {
    * @throws NoMemoryError where the system does not give the memory
    */
   static async create(options: MachineOptions): Promise<Machine> {
-    const { threads, programs, control } = options;
+    const { threads, programs, control, meanwhile } = options;
     const pages = Math.ceil(options.memoryBytes / 65_536);
     const memory = allocate({ initial: pages, maximum: pages, shared: threads > 1 });
+    const words = new Int32Array(memory.buffer);
     const workers: HostWorker[] = [];
     try {
-      // Workers start while the system compiles.
-      const starting = Array.from({ length: threads - 1 }, () => {
+      // Workers start, and the caller does what it has to, while the system compiles.
+      const starting = Array.from({ length: threads - 1 }, (_, index) => {
         const worker = startWorker();
         workers.push(worker);
-        return { worker, ready: isReady(worker) };
+        // One that dies later cannot say so itself, and a run would wait for it at the next barrier.
+        worker.onError(() => void Atomics.compareExchange(words, control.abort / 4, 0, index + 2));
+        return isReady(worker);
       });
-      const module = await WebAssembly.compile(options.module as BufferSource);
+      const compiling = WebAssembly.compile(options.module as BufferSource);
+      meanwhile?.();
+      const module = await compiling;
       const instance = await WebAssembly.instantiate(module, bindImports(module, memory));
-      for (const [index, { worker }] of starting.entries()) {
+      for (const [index, worker] of workers.entries()) {
         const start: WorkerStart = { module, memory, threads, programs, control, thread: index + 1 };
         worker.postMessage(start);
       }
-      await Promise.all(starting.map(({ ready }) => ready));
-      for (const [index, worker] of workers.entries()) watch(worker, new Int32Array(memory.buffer), control, index + 1);
+      await Promise.all(starting);
+      for (const worker of workers) worker.unref();
       return new Machine(memory, instance, workers, options);
     } catch (error) {
       for (const worker of workers) worker.terminate();
@@ -149,10 +156,4 @@ function isReady(worker: HostWorker): Promise<void> {
   // It may fail before anybody waits for it.
   ready.catch(() => {});
   return ready;
-}
-
-/** Lets the process end without a worker. One that dies cannot say so itself, and a run would wait for it at the next barrier. */
-function watch(worker: HostWorker, words: Int32Array, { abort }: ControlWords, thread: number): void {
-  worker.onError(() => void Atomics.compareExchange(words, abort / 4, 0, thread + 1));
-  worker.unref();
 }

@@ -145,3 +145,13 @@ export function randomInput(shape: Shape, batch: number | null, seed: number, ze
 
 /** Small sizes that meet all the remainders of the kernels' blocks. */
 export const sizes = (max: number) => fc.integer({ min: 1, max });
+
+/** Shares of columns that are zero for all samples. */
+export const deadShares = fc.constantFrom(0, 0.3, 0.9, 1);
+
+/** Output gradients of which some columns are zero for all samples, as those of units that ReLU never lets through. */
+export function gradients(outs: number, batch: number, seed: number, dead: number): Input {
+  const isDead = randomInput([outs], null, seed, dead).data;
+  const dy = randomInput([outs], batch, seed + 1, 0.3);
+  return { ...dy, data: Float32Array.from(dy.data, (value, i) => (isDead[i % outs] === 0 ? 0 : value)) };
+}
