@@ -2,7 +2,8 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
-import { describe, expect, test } from "vitest";
+import workerThreads from "node:worker_threads";
+import { describe, expect, test, vi } from "vitest";
 import { call, f32, func, i32, if_, importMemory, Module, unreachable } from "wasmati";
 import { InternalError, type Layer, layers, NDArray, optimizers, Sequential } from "../src/index.ts";
 import { relu } from "../src/kernels/activations.ts";
@@ -101,6 +102,23 @@ describe("a failure in a thread", () => {
     next.run("good", 1);
     next.close();
     expect(() => next.run("good", 1)).toThrow(/closed/);
+  });
+
+  test("that ended it, so that it cannot say so itself, is thrown by the next run", async () => {
+    const started: workerThreads.Worker[] = [];
+    const { Worker } = workerThreads;
+    const start = vi.spyOn(workerThreads, "Worker").mockImplementation(function (
+      this: unknown,
+      file: URL,
+      options: object,
+    ) {
+      started.push(new Worker(file, options));
+      return started.at(-1);
+    } as never);
+    const machine = await startFailing(2, 1).finally(() => start.mockRestore());
+    machine.run("good", 1);
+    started[0]!.emit("error", new Error("gone"));
+    expect(() => machine.run("good", 1)).toThrow(/^thread 1 failed in good/);
   });
 
   test("leaves other machines alone", async () => {
