@@ -1,5 +1,4 @@
 /** Hosts that lack what the engine needs, and resources that run out: one clear line, and nothing lost. */
-
 import { EventEmitter } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import os, { availableParallelism, tmpdir } from "node:os";

@@ -87,15 +87,14 @@ export interface Rows {
   /** The present row, and the bytes before it where rows are spread. */
   readonly row: I32;
   readonly place: I32;
-  /** The next vector, in bytes from the row's first, and the map of its columns. */
+  /** The next vector, in bytes from the row's first. */
   readonly offset: I32;
-  readonly entry: I32;
   /** Vectors that are left of all rows. */
   readonly left: I32;
 }
 
-export const noRows = (e: Emitter, { map }: Columns): Rows => {
-  return { row: e.i32(0), place: e.i32(0), offset: e.i32(0), entry: e.i32(map), left: e.i32(0) };
+export const noRows = (e: Emitter): Rows => {
+  return { row: e.i32(0), place: e.i32(0), offset: e.i32(0), left: e.i32(0) };
 };
 
 /** Takes so many squeezed rows at `from`, where those before are spread; `to` is where the first begins when it is spread. */
@@ -113,7 +112,7 @@ export function beginRows(
 export function spreadVectors(
   e: Emitter,
   { columns, pitch, map }: Columns,
-  { row, place, offset, entry, left }: Rows,
+  { row, place, offset, left }: Rows,
   count: I32,
   body: (vector: V128, place: I32, lanes: number) => void,
 ): void {
@@ -123,6 +122,7 @@ export function spreadVectors(
   e.atMost(taken, left);
   local.set(left, i32.sub(left, taken));
   const spread = (lanes: number) => {
+    const entry = e.i32(e.address(0, [map, 1], [offset, ENTRY_BYTES / 16]));
     const from = e.i32(i32.add(row, i32.load({ offset: PLACE }, entry)));
     const order = e.v128(v128.load({ offset: SPREAD }, entry));
     const vector = e.v128(e.swizzle(v128.load({ align: 4 }, from), order));
@@ -130,17 +130,14 @@ export function spreadVectors(
   };
   e.for(e.i32(), 0, taken, 1, () => {
     if (rest === 0) spread(4);
-    else if (last === 0) spread(rest);
     else
       e.if(
         i32.lt_u(offset, last),
         () => spread(4),
         () => spread(rest),
       );
-    local.set(entry, i32.add(entry, ENTRY_BYTES));
     local.set(offset, i32.add(offset, 16));
     e.if(i32.gt_u(offset, last), () => {
-      local.set(entry, map);
       local.set(offset, i32.const(0));
       local.set(row, i32.add(row, pitch));
       local.set(place, i32.add(place, columns * 4));

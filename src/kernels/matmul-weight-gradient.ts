@@ -112,7 +112,7 @@ export const matmulWeightGradient: Op<MatmulWeightGradientAttributes> = {
     packGradients(e, work, dy!);
     if (dx) clearMemory(e.i32(i32.add(base, plan.weights)), CHUNK_ROWS * plan.pitch);
     const updateVector = update?.op.prepare(e, update.attributes, parameter!, rest);
-    const unfinished = noRows(e, live);
+    const unfinished = noRows(e);
     const finish = (vectors: I32) =>
       spreadVectors(e, live, unfinished, vectors, (gradient, offset, lanes) => {
         if (dw) e.storeLanes(offset, dw.address, gradient, lanes);

@@ -149,7 +149,9 @@ function samplesOf(value: Value, first: number, count: number): Value {
 interface Plan {
   readonly image: PaddedImage;
   readonly isPadded: boolean;
-  readonly strides: readonly [number, number];
+  /** Bytes of an image from one output's first input to the next one's, down and across. */
+  readonly stepY: number;
+  readonly stepX: number;
   readonly kernelHeight: number;
   /** Rows, columns and channels of dy; positions of a sample. */
   readonly rows: number;
@@ -197,7 +199,8 @@ function planOf({ strides, padding, kernelSize }: Conv2dWeightGradientAttributes
   return {
     image,
     isPadded,
-    strides,
+    stepY: strides[0] * image.width * inputs * 4,
+    stepX: strides[1] * inputs * 4,
     kernelHeight: kernelSize[0],
     rows,
     columns,
@@ -246,7 +249,6 @@ function padSamples(
  * in bytes from the first image's.
  */
 function writePlaces(e: Emitter, plan: Plan, size: number, places: I32): void {
-  const { strides, image } = plan;
   const to = e.i32(places);
   const sample = e.i32(0);
   e.for(e.i32(), 0, plan.samplesAtOnce, 1, () => {
@@ -256,9 +258,9 @@ function writePlaces(e: Emitter, plan: Plan, size: number, places: I32): void {
       e.for(e.i32(), 0, plan.columns, 1, () => {
         i32.store({}, to, place);
         local.set(to, i32.add(to, 4));
-        local.set(place, i32.add(place, size * strides[1] * image.channels * 4));
+        local.set(place, i32.add(place, size * plan.stepX));
       });
-      local.set(line, i32.add(line, size * strides[0] * image.width * image.channels * 4));
+      local.set(line, i32.add(line, size * plan.stepY));
     });
     local.set(sample, i32.add(sample, plan.imageStep));
   });
@@ -274,8 +276,7 @@ function buildLists(
   { dy, winners }: { dy: Operand; winners: Operand | undefined },
   { first, positions, base }: Record<"first" | "positions" | "base", I32>,
 ): V128 {
-  const { channels, distance, listStep, image, strides } = plan;
-  const [stepY, stepX] = [strides[0] * image.width * image.channels * 4, strides[1] * image.channels * 4];
+  const { channels, distance, listStep, stepY, stepX } = plan;
   const sum = e.v128(f32x4.splat(0));
   /** For each position of a window the bytes from its first. */
   const ofWinners = e.v128(v128.const("i32x4", [0, stepX, stepY, stepY + stepX]));
