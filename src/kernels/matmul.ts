@@ -5,8 +5,9 @@
  * ReLU leaves about half of such rows zero, so they are compressed to lists, and only the matrix's rows that meet a value
  * are added. The matrix is taken in blocks of some rows by one panel of columns, packed so that a block lies in the
  * first-level cache, and each block runs against all samples. Each output is one sum in ascending order; where a
- * panel has few columns, several that take turns in each block (`sparse-list.ts`). Threads take panels, or, where there are few, share the pairs of panel and sample. A batch of fewer than four samples does not repay the packing:
- * there the matrix is read where it lies.
+ * panel has few columns, several that take turns in each block (`sparse-list.ts`). Threads share the samples where the
+ * matrix is small, so that each finds in its own cache what it made before, else the pairs of panel and sample. A batch of
+ * fewer than four samples does not repay the packing: there the matrix is read where it lies.
  */
 import { f32x4, i32, i32x4, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
@@ -35,8 +36,8 @@ const PACKED_BATCH = 4;
 /** Lists of all blocks are made at once where a sample's take no more: those of a batch stay in second-level cache. */
 const LISTS_AT_ONCE_BYTES = 5 * 1024;
 
-/** Where there are as many panels, threads take one after another. */
-const PANELS_TO_TAKE = 32;
+/** Matrices of at most so many bytes are packed by each thread, for its own samples. */
+const SHARED_MATRIX_BYTES = 256 * 1024;
 
 /** Bytes before a list, with its end. */
 const HEADER_BYTES = 16;
@@ -83,25 +84,19 @@ export const matmul: Op<MatmulAttributes> = {
 
   emit(e, attributes, [x, w, last], [y]) {
     const plan = planOf(attributes, x!, w!);
-    const { blocks, panels, listsAtOnce } = plan;
+    const { blocks, listsAtOnce } = plan;
     const base = e.scratch();
     writeTable(e, e.i32(i32.add(base, plan.table)));
     const isPacked = e.i32(attributes.transposed ? i32.const(1) : i32.ge_s(e.batch, PACKED_BATCH));
     const pitch = e.i32(i32.const(plan.panelBytes));
     e.if(i32.eqz(isPacked), () => local.set(pitch, i32.const(plan.columns * 4)));
-    const pairs = e.i32(i32.mul(e.batch, panels));
-    const isByPanel = listsAtOnce && panels >= PANELS_TO_TAKE;
-    const share = isByPanel ? { from: e.i32(0), to: pairs } : e.share(pairs);
+    const share = shareOf(e, plan);
     const work: Work = { plan, attributes, x: x!, w: w!, last, y: y!, base, isPacked, pitch, share };
     const block = e.i32();
     const eachBlock = (body: () => void) => e.for(block, 0, blocks, 1, body);
     const panel = e.i32();
-    const lastPanel = e.i32(i32.div_u(i32.add(share.to, i32.sub(e.batch, 1)), e.batch));
-    const eachPanel = (body: () => void) => e.for(panel, i32.div_u(share.from, e.batch), lastPanel, 1, body);
-    if (isByPanel) {
-      eachBlock(() => makeLists(e, work, block));
-      e.eachUnit(e.i32(panels), (panel) => eachBlock(() => runBlock(e, work, block, panel)));
-    } else if (listsAtOnce) {
+    const eachPanel = (body: () => void) => e.for(panel, share.panels.from, share.panels.to, 1, body);
+    if (listsAtOnce) {
       eachBlock(() => makeLists(e, work, block));
       eachPanel(() => eachBlock(() => runBlock(e, work, block, panel)));
     } else {
@@ -135,6 +130,7 @@ function planOf({ transposed }: MatmulAttributes, x: TensorType, w: TensorType) 
     distance,
     slotBytes,
     listsAtOnce: blocks * slotBytes <= LISTS_AT_ONCE_BYTES,
+    isBySample: inner * columns * 4 <= SHARED_MATRIX_BYTES,
     /** Where in scratch memory lies what. Packing may write three rows too many. */
     table: 0,
     block: TABLE_BYTES,
@@ -154,8 +150,56 @@ interface Work {
   /** Whether blocks are packed, and the bytes from row to row of a block. */
   readonly isPacked: I32;
   readonly pitch: I32;
-  /** This thread's pairs of panel and sample. */
-  readonly share: { readonly from: I32; readonly to: I32 };
+  readonly share: Share;
+}
+
+interface Range {
+  readonly from: I32;
+  readonly to: I32;
+}
+
+/** A thread's part of the panels and, of each, of the samples. */
+interface Share {
+  readonly panels: Range;
+  /** Which samples it has of a panel. */
+  readonly samplesOf: (panel: I32) => Range;
+  /** Runs `body` for each sample that it has of any panel. */
+  readonly eachSample: (body: (n: I32) => void) => void;
+}
+
+/**
+ * By samples, which are those that this thread has in other kernels, where the matrix is small; else by pairs of panel and
+ * sample.
+ */
+function shareOf(e: Emitter, { isBySample, panels }: ReturnType<typeof planOf>): Share {
+  const n = e.i32();
+  if (isBySample) {
+    const samples = e.samples();
+    return {
+      panels: { from: e.i32(0), to: e.i32(panels) },
+      samplesOf: () => samples,
+      eachSample: (body) => e.for(n, samples.from, samples.to, 1, () => body(n)),
+    };
+  }
+  const pairs = e.share(e.i32(i32.mul(e.batch, panels)));
+  return {
+    panels: {
+      from: e.i32(i32.div_u(pairs.from, e.batch)),
+      to: e.i32(i32.div_u(i32.add(pairs.to, i32.sub(e.batch, 1)), e.batch)),
+    },
+    samplesOf(panel) {
+      const begin = e.i32(i32.mul(panel, e.batch));
+      const from = e.i32(i32.sub(pairs.from, begin));
+      e.atLeast(from, 0);
+      const to = e.i32(i32.sub(pairs.to, begin));
+      e.atMost(to, e.batch);
+      return { from, to };
+    },
+    eachSample: (body) =>
+      e.for(n, 0, e.batch, 1, () => {
+        e.if(e.isShared(pairs, n, e.batch), () => body(n));
+      }),
+  };
 }
 
 /** Address of a sample's list of a block. */
@@ -164,7 +208,7 @@ function slotOf(e: Emitter, { plan, base }: Work, block: I32, n: I32): I32 {
   return e.i32(e.address(plan.lists, [base, 1], [slot, plan.slotBytes]));
 }
 
-/** Compresses the values of x that meet a block of rows, for all samples of this thread. */
+/** Compresses the values of x that meet a block of rows, for this thread's samples. */
 function makeLists(e: Emitter, work: Work, block: I32): void {
   const { plan, x, base, pitch, share } = work;
   const table = e.i32(i32.add(base, plan.table));
@@ -175,35 +219,28 @@ function makeLists(e: Emitter, work: Work, block: I32): void {
   const places = e.v128();
   const rows = e.v128(i32x4.mul(v128.const("i32x4", [0, 1, 2, 3]), i32x4.splat(pitch)));
   const step = e.v128(i32x4.splat(i32.shl(pitch, 2)));
-  const n = e.i32();
-  e.for(n, 0, e.batch, 1, () => {
-    e.if(e.isShared(share, n, e.batch), () => {
-      const slot = slotOf(e, work, block, n);
-      const end = e.i32(i32.add(slot, HEADER_BYTES));
-      const from = e.i32(e.address(x.address, [n, plan.inner * 4], [first, 4]));
-      const last = e.i32(i32.add(from, i32.shl(i32.and(count, -4), 2)));
-      local.set(places, rows);
-      const appendLanes = (lanes: number) => {
-        const values = e.v128(v128.load({ align: 4 }, from));
-        append(e, { end, distance: plan.distance, table }, values, places, nonzeroLanes(e, values, lanes));
-        local.set(places, i32x4.add(places, step));
-      };
-      e.for(from, from, last, 16, () => appendLanes(4));
-      if (rest) e.if(i32.eq(block, plan.blocks - 1), () => appendLanes(rest));
-      i32.store({}, slot, end);
-      e.countEntries(e.i32(i32.add(slot, HEADER_BYTES)), end, count);
-    });
+  share.eachSample((n) => {
+    const slot = slotOf(e, work, block, n);
+    const end = e.i32(i32.add(slot, HEADER_BYTES));
+    const from = e.i32(e.address(x.address, [n, plan.inner * 4], [first, 4]));
+    const last = e.i32(i32.add(from, i32.shl(i32.and(count, -4), 2)));
+    local.set(places, rows);
+    const appendLanes = (lanes: number) => {
+      const values = e.v128(v128.load({ align: 4 }, from));
+      append(e, { end, distance: plan.distance, table }, values, places, nonzeroLanes(e, values, lanes));
+      local.set(places, i32x4.add(places, step));
+    };
+    e.for(from, from, last, 16, () => appendLanes(4));
+    if (rest) e.if(i32.eq(block, plan.blocks - 1), () => appendLanes(rest));
+    i32.store({}, slot, end);
+    e.countEntries(e.i32(i32.add(slot, HEADER_BYTES)), end, count);
   });
 }
 
 /** One block of the matrix against this thread's samples of its panel. */
 function runBlock(e: Emitter, work: Work, block: I32, panel: I32): void {
   const { plan, base, w, isPacked, share, attributes } = work;
-  const begin = e.i32(i32.mul(panel, e.batch));
-  const from = e.i32(i32.sub(share.from, begin));
-  e.atLeast(from, 0);
-  const to = e.i32(i32.sub(share.to, begin));
-  e.atMost(to, e.batch);
+  const { from, to } = share.samplesOf(panel);
   const first = e.i32(i32.mul(block, BLOCK_ROWS));
   const column = e.i32(i32.mul(panel, plan.panelColumns));
   const run = (columns: number) => {
