@@ -73,6 +73,23 @@ describe.each([false, true])("sparse: %s", (sparse) => {
     expect(outputs[0]![0]).toBeCloseTo(2000);
     expect(Array.from(outputs[1]!)).toEqual([1, -1]);
   });
+
+  test("slopes that change no weight are zero: their products would be denormal numbers, which are slow", () => {
+    const inputs = [rows(3, [-50, 10, -80]), targets(sparse, 1, 3, 1)];
+    const { outputs } = runKernel({ op: softmaxCrossEntropy, attributes: { sparse }, inputs, batch: 1 });
+    expect(Array.from(outputs[1]!, (slope) => slope / Math.exp(-60))).toEqual([expect.closeTo(1, 5), 0, 0]);
+  });
+});
+
+test("slopes of a sigmoid that change no weight are zero, and a slope that is no number stays", () => {
+  const inputs = [rows(4, [-60, -80, 80, Number.NaN]), rows(4, [0, 0, 1, 1])];
+  const { outputs } = runKernel({ op: sigmoidCrossEntropy, attributes: {}, inputs, batch: 1 });
+  expect(Array.from(outputs[1]!, (slope) => (slope * 4) / Math.exp(-60))).toEqual([
+    expect.closeTo(1, 5),
+    0,
+    0,
+    Number.NaN,
+  ]);
 });
 
 test.each([squaredError, sigmoidCrossEntropy, binaryCrossEntropy])(

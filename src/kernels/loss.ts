@@ -15,6 +15,20 @@ export function lossTypes(output: TensorType): TensorType[] {
   ];
 }
 
+/**
+ * Slopes of smaller magnitude are zero: they change no weight, and what they are multiplied with would become denormal
+ * numbers, for each of which a processor takes a hundred times as long. Models that are very sure have such slopes.
+ */
+const LEAST_SLOPE = 1e-30;
+
+export const roundSlope = (slope: number) => (Math.abs(slope) < LEAST_SLOPE ? 0 : slope);
+
+/** Stores a slope at `address + offset`. */
+export function storeSlope(e: Emitter, address: I32, offset: number, slope: F32): void {
+  e.if(f32.lt(f32.abs(slope), LEAST_SLOPE), () => local.set(slope, f32.const(0)));
+  f32.store({ offset }, address, slope);
+}
+
 /** Targets (…, classes) or, where sparse, (…) int32. */
 export interface CategoricalAttributes {
   /** Targets are class numbers (int32), not rows of probabilities. */

@@ -4,7 +4,16 @@
  */
 import { f32, f64, i32, local } from "wasmati";
 import { emitLog } from "./exponential.ts";
-import { type CategoricalAttributes, eachLossRow, eachTarget, lossTypes, rowsOf, targetOf } from "./loss.ts";
+import {
+  type CategoricalAttributes,
+  eachLossRow,
+  eachTarget,
+  lossTypes,
+  roundSlope,
+  rowsOf,
+  storeSlope,
+  targetOf,
+} from "./loss.ts";
 import type { Op } from "./op.ts";
 import { emitSoftmaxRow } from "./softmax.ts";
 
@@ -26,7 +35,7 @@ export const softmaxCrossEntropy: Op<CategoricalAttributes> = {
         const target = targetOf(attributes, targets!.data, r, i, classes);
         const logProbability = value - maximum - Math.log(sum);
         total -= target === 0 ? 0 : target * logProbability;
-        gradient!.data[r * classes + i] = (Math.exp(logProbability) - target) / (batch * rows);
+        gradient!.data[r * classes + i] = roundSlope((Math.exp(logProbability) - target) / (batch * rows));
       });
       loss!.data[Math.floor(r / rows)]! += total / rows;
     }
@@ -50,7 +59,7 @@ export const softmaxCrossEntropy: Op<CategoricalAttributes> = {
         });
         local.set(pointer, i32.add(to, offset));
         const difference = e.f32(f32.sub(f32.load({}, pointer), target));
-        f32.store({}, pointer, f32.mul(difference, scale));
+        storeSlope(e, pointer, 0, e.f32(f32.mul(difference, scale)));
       });
     });
   },
