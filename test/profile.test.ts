@@ -48,6 +48,26 @@ test.each([1, 2])("a profile tells where the time of the steps went, on %i threa
   }
 });
 
+test.each([1, 2])("kernels that list the same gradients count the same zeros, on %i threads", async (threads) => {
+  const model = new Sequential(
+    [
+      layers.input({ shape: [8, 8, 1] }),
+      layers.conv2d({ filters: 5, kernelSize: 3, strides: 2, activation: "relu" }),
+      layers.conv2d({ filters: 6, kernelSize: 2, activation: "relu" }),
+      layers.flatten(),
+      layers.dense({ units: 3, activation: "softmax" }),
+    ],
+    { seed: 3 },
+  );
+  model.compile({ loss: "categorical_crossentropy", optimizer: optimizers.adam() });
+  const { profile } = await model.fit(x, y, { batchSize: SAMPLES, epochs: 2, threads, profile: true });
+  const { zeros } = profile!.kernels.find(({ name }) => name === "sparseConv2dInputGradient")!;
+  const weights = profile!.kernels.filter(({ name }) => name === "sparseConv2dWeightGradient");
+  expect(weights.map((kernel) => kernel.zeros)).toContainEqual(expect.closeTo(zeros!, 12));
+  expect(zeros).toBeGreaterThan(0.1);
+  expect(zeros).toBeLessThan(0.9);
+});
+
 test("profiling changes no bit, and happens only where it is asked for", async () => {
   const [plain, profiled] = [build(), build()];
   const options = { batchSize: 4, epochs: 2, threads: 2, seed: 5 };

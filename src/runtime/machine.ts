@@ -64,6 +64,8 @@ export class Machine {
         return isReady(worker);
       });
       const compiling = WebAssembly.compile(options.module as BufferSource);
+      // Where `meanwhile` throws, nobody waits for it any more.
+      compiling.catch(() => {});
       meanwhile?.();
       const module = await compiling;
       const instance = await WebAssembly.instantiate(module, bindImports(module, memory));
