@@ -6,6 +6,8 @@ import { join } from "node:path";
 import workerThreads from "node:worker_threads";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { layers, loadModel, optimizers, Sequential, UserError } from "../src/index.ts";
+import { Machine } from "../src/runtime/machine.ts";
+import { CONTROL } from "../src/wasm/barrier.ts";
 import { type Circumstances, runLenet, startLenet, writeSmallMnist } from "./helpers/command.ts";
 import { compiledNet, images } from "./helpers/models.ts";
 
@@ -105,6 +107,17 @@ describe("first weights", () => {
     model.variables.release();
     terminate.mockRestore();
   });
+});
+
+test("code that does not compile is nobody's failure where the weights cannot be made either", async () => {
+  const meanwhile = () => {
+    throw new Error("no weights today");
+  };
+  const module = new Uint8Array(4);
+  const options = { module, programs: [], memoryBytes: 65_536, threads: 1, control: CONTROL, meanwhile };
+  await expect(Machine.create(options)).rejects.toThrow("no weights today");
+  // A rejection that nobody handles fails the tests.
+  await new Promise((resolve) => setTimeout(resolve, 50));
 });
 
 describe("threads that the system refuses", () => {

@@ -81,15 +81,19 @@ describe.each([false, true])("sparse: %s", (sparse) => {
   });
 });
 
-test("slopes of a sigmoid that change no weight are zero, and a slope that is no number stays", () => {
-  const inputs = [rows(4, [-60, -80, 80, Number.NaN]), rows(4, [0, 0, 1, 1])];
-  const { outputs } = runKernel({ op: sigmoidCrossEntropy, attributes: {}, inputs, batch: 1 });
-  expect(Array.from(outputs[1]!, (slope) => (slope * 4) / Math.exp(-60))).toEqual([
-    expect.closeTo(1, 5),
-    0,
-    0,
-    Number.NaN,
-  ]);
+test("slopes of single elements that change no weight are zero, a slope that is no number stays", () => {
+  const slopesOf = (op: typeof squaredError, outputs: number[], expected: number[]) => {
+    const inputs = [rows(4, outputs), rows(4, expected)];
+    const run = { op, attributes: {}, inputs, batch: 1 };
+    const [own, plain] = [runKernel(run), runReference(run)].map(({ outputs }) => Array.from(outputs[1]!));
+    expect(own!.map((slope) => slope === 0)).toEqual(plain!.map((slope) => slope === 0));
+    return own;
+  };
+  const [kept, below, tiny, none] = slopesOf(sigmoidCrossEntropy, [-60, -80, -80, Number.NaN], [0, 0, 1e-35, 1])!;
+  expect(kept! / Math.exp(-60)).toBeCloseTo(1 / 4, 5);
+  expect([below, tiny, none]).toEqual([0, 0, Number.NaN]);
+  const differences = slopesOf(squaredError, [0, 0, 1e-29, 1e-31], [1e-29, 1e-31, 0, 0])!;
+  expect(differences.map((slope) => Math.round(slope * 1e31))).toEqual([-50, 0, 50, 0]);
 });
 
 test.each([squaredError, sigmoidCrossEntropy, binaryCrossEntropy])(

@@ -7,7 +7,7 @@
 import { f32, f32x4, f64, i32, local } from "wasmati";
 import type { Emitter, F64 } from "../wasm/emitter.ts";
 import { emitExp, emitLog } from "./exponential.ts";
-import { eachLossRow, lossTypes, roundSlope, storeSlope } from "./loss.ts";
+import { eachLossRow, emitWithoutNegligible, lossTypes, withoutNegligible } from "./loss.ts";
 import { elementsOf, type Op } from "./op.ts";
 
 export interface ElementLossAttributes {
@@ -36,7 +36,7 @@ function elementLoss({ name, reference, emit }: Formula): Op<ElementLossAttribut
         for (let i = n * count; i < (n + 1) * count; i++) {
           const element = reference(output!.data[i]!, targets!.data[i]! * (1 - smoothing) + smoothing / 2);
           total += element.loss;
-          gradient!.data[i] = roundSlope(element.slope / (batch * count));
+          gradient!.data[i] = withoutNegligible(element.slope / (batch * count));
         }
         loss!.data[n] = total / count;
       }
@@ -51,7 +51,8 @@ function elementLoss({ name, reference, emit }: Formula): Op<ElementLossAttribut
         if (smoothing) local.set(target, f64.add(f64.mul(target, 1 - smoothing), smoothing / 2));
         const element = emit(e, load(output!), target);
         local.set(total, f64.add(total, element.loss));
-        storeSlope(e, place, gradient!.address, e.f32(f32.demote_f64(f64.div(element.slope, divisor))));
+        const slope = e.f32(f32.demote_f64(f64.div(element.slope, divisor)));
+        f32.store({ offset: gradient!.address }, place, emitWithoutNegligible(e, slope));
       });
     },
   };

@@ -16,17 +16,18 @@ export function lossTypes(output: TensorType): TensorType[] {
 }
 
 /**
- * Slopes of smaller magnitude are zero: they change no weight, and what they are multiplied with would become denormal
- * numbers, for each of which a processor takes a hundred times as long. Models that are very sure have such slopes.
+ * Slopes of smaller magnitude change no weight that is not as small itself, and count as 0: their products would be denormal
+ * numbers, for each of which a processor takes a hundred times as long. A model that is very sure has such slopes.
  */
-const LEAST_SLOPE = 1e-30;
+const NEGLIGIBLE = 1e-30;
 
-export const roundSlope = (slope: number) => (Math.abs(slope) < LEAST_SLOPE ? 0 : slope);
+/** The slope, or 0 where it is negligible. A NaN stays. */
+export const withoutNegligible = (slope: number) => (Math.abs(slope) < NEGLIGIBLE ? 0 : slope);
 
-/** Stores a slope at `address + offset`. */
-export function storeSlope(e: Emitter, address: I32, offset: number, slope: F32): void {
-  e.if(f32.lt(f32.abs(slope), LEAST_SLOPE), () => local.set(slope, f32.const(0)));
-  f32.store({ offset }, address, slope);
+export function emitWithoutNegligible(e: Emitter, slope: F32): F32 {
+  const kept = e.f32(slope);
+  e.if(f32.lt(f32.abs(slope), NEGLIGIBLE), () => local.set(kept, f32.const(0)));
+  return kept;
 }
 
 /** Targets (…, classes) or, where sparse, (…) int32. */

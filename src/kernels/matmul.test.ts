@@ -28,6 +28,27 @@ test("matmul matches its reference, transposed or not, with bias and ReLU or a m
   );
 });
 
+test.each([
+  // Lists of all blocks at once, of one block and of three; block by block; many panels.
+  [150, 450],
+  [570, 117],
+  [780, 90],
+  [30, 2200],
+])("matmul of a matrix that is large for the batch, %i x %i, matches its reference", (inner, outs) => {
+  const batch = 5;
+  const x = randomInput([inner], batch, 1);
+  const [w, turned] = [randomInput([inner, outs], null, 2), randomInput([outs, inner], null, 2)];
+  const bias = randomInput([outs], null, 3);
+  const mask = randomInput([outs], batch, 4);
+  expectMatchesReference({ op: matmul, attributes: { relu: true }, inputs: [x, w, bias], batch });
+  expectMatchesReference({
+    op: matmul,
+    attributes: { transposed: true, masked: true },
+    inputs: [x, turned, mask],
+    batch,
+  });
+});
+
 test("a sample's result does not depend on how many others are in the batch", () => {
   const x = randomInput([33], 9, 1);
   const w = randomInput([33, 21], null, 2);

@@ -5,9 +5,9 @@
  * ReLU leaves about half of such rows zero, so they are compressed to lists, and only the matrix's rows that meet a value
  * are added. The matrix is taken in blocks of some rows by one panel of columns, packed so that a block lies in the
  * first-level cache, and each block runs against all samples. Each output is one sum in ascending order; where a
- * panel has few columns, several that take turns in each block (`sparse-list.ts`). Threads share the samples where the
- * matrix is small, so that each finds in its own cache what it made before, else the pairs of panel and sample. A batch of
- * fewer than four samples does not repay the packing: there the matrix is read where it lies.
+ * panel has few columns, several that take turns in each block (`sparse-list.ts`). Threads share the samples, so that each
+ * finds in its own cache what it made before, or, where the matrix is too large for that, the pairs of panel and sample. Fewer than
+ * four samples do not repay the packing: there the matrix is read where it lies.
  */
 import { f32x4, i32, i32x4, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
@@ -36,8 +36,8 @@ const PACKED_BATCH = 4;
 /** Lists of all blocks are made at once where a sample's take no more: those of a batch stay in second-level cache. */
 const LISTS_AT_ONCE_BYTES = 5 * 1024;
 
-/** Matrices of at most so many bytes are packed by each thread, for its own samples. */
-const SHARED_MATRIX_BYTES = 256 * 1024;
+/** How many numbers of the matrix a thread packs rather than list, or fetch, one that belongs to another's samples. */
+const PACKED_FOR_ONE = 4;
 
 /** Bytes before a list, with its end. */
 const HEADER_BYTES = 16;
@@ -87,10 +87,10 @@ export const matmul: Op<MatmulAttributes> = {
     const { blocks, listsAtOnce } = plan;
     const base = e.scratch();
     writeTable(e, e.i32(i32.add(base, plan.table)));
-    const isPacked = e.i32(attributes.transposed ? i32.const(1) : i32.ge_s(e.batch, PACKED_BATCH));
+    const share = shareOf(e, plan);
+    const isPacked = e.i32(attributes.transposed ? i32.const(1) : i32.ge_s(share.samples, PACKED_BATCH));
     const pitch = e.i32(i32.const(plan.panelBytes));
     e.if(i32.eqz(isPacked), () => local.set(pitch, i32.const(plan.columns * 4)));
-    const share = shareOf(e, plan);
     const work: Work = { plan, attributes, x: x!, w: w!, last, y: y!, base, isPacked, pitch, share };
     const block = e.i32();
     const eachBlock = (body: () => void) => e.for(block, 0, blocks, 1, body);
@@ -130,7 +130,6 @@ function planOf({ transposed }: MatmulAttributes, x: TensorType, w: TensorType) 
     distance,
     slotBytes,
     listsAtOnce: blocks * slotBytes <= LISTS_AT_ONCE_BYTES,
-    isBySample: inner * columns * 4 <= SHARED_MATRIX_BYTES,
     /** Where in scratch memory lies what. Packing may write three rows too many. */
     table: 0,
     block: TABLE_BYTES,
@@ -138,8 +137,10 @@ function planOf({ transposed }: MatmulAttributes, x: TensorType, w: TensorType) 
   };
 }
 
+type Plan = ReturnType<typeof planOf>;
+
 interface Work {
-  readonly plan: ReturnType<typeof planOf>;
+  readonly plan: Plan;
   readonly attributes: MatmulAttributes;
   readonly x: Operand;
   readonly w: Operand;
@@ -160,6 +161,8 @@ interface Range {
 
 /** A thread's part of the panels and, of each, of the samples. */
 interface Share {
+  /** How many samples it has, at most, of a panel. */
+  readonly samples: I32;
   readonly panels: Range;
   /** Which samples it has of a panel. */
   readonly samplesOf: (panel: I32) => Range;
@@ -168,21 +171,26 @@ interface Share {
 }
 
 /**
- * By samples, which are those that this thread has in other kernels, where the matrix is small; else by pairs of panel and
- * sample.
+ * By samples, which are those that this thread has in other kernels, it packs all of the matrix; by pairs of panel and sample
+ * it lists the inputs of nearly all samples, and fetches from other threads' caches what goes with them.
  */
-function shareOf(e: Emitter, { isBySample, panels }: ReturnType<typeof planOf>): Share {
+function shareOf(e: Emitter, { inner, columns, panels }: Plan): Share {
   const n = e.i32();
-  if (isBySample) {
+  if (inner * columns <= PACKED_FOR_ONE * e.batchSize * (inner + columns)) {
     const samples = e.samples();
+    const count = e.i32(i32.sub(samples.to, samples.from));
+    const to = e.i32(i32.const(panels));
+    e.if(i32.eqz(count), () => local.set(to, i32.const(0)));
     return {
-      panels: { from: e.i32(0), to: e.i32(panels) },
+      samples: count,
+      panels: { from: e.i32(0), to },
       samplesOf: () => samples,
       eachSample: (body) => e.for(n, samples.from, samples.to, 1, () => body(n)),
     };
   }
   const pairs = e.share(e.i32(i32.mul(e.batch, panels)));
   return {
+    samples: e.batch,
     panels: {
       from: e.i32(i32.div_u(pairs.from, e.batch)),
       to: e.i32(i32.div_u(i32.add(pairs.to, i32.sub(e.batch, 1)), e.batch)),

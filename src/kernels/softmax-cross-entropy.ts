@@ -8,11 +8,11 @@ import {
   type CategoricalAttributes,
   eachLossRow,
   eachTarget,
+  emitWithoutNegligible,
   lossTypes,
-  roundSlope,
   rowsOf,
-  storeSlope,
   targetOf,
+  withoutNegligible,
 } from "./loss.ts";
 import type { Op } from "./op.ts";
 import { emitSoftmaxRow } from "./softmax.ts";
@@ -35,7 +35,7 @@ export const softmaxCrossEntropy: Op<CategoricalAttributes> = {
         const target = targetOf(attributes, targets!.data, r, i, classes);
         const logProbability = value - maximum - Math.log(sum);
         total -= target === 0 ? 0 : target * logProbability;
-        gradient!.data[r * classes + i] = roundSlope((Math.exp(logProbability) - target) / (batch * rows));
+        gradient!.data[r * classes + i] = withoutNegligible((Math.exp(logProbability) - target) / (batch * rows));
       });
       loss!.data[Math.floor(r / rows)]! += total / rows;
     }
@@ -59,7 +59,8 @@ export const softmaxCrossEntropy: Op<CategoricalAttributes> = {
         });
         local.set(pointer, i32.add(to, offset));
         const difference = e.f32(f32.sub(f32.load({}, pointer), target));
-        storeSlope(e, pointer, 0, e.f32(f32.mul(difference, scale)));
+        local.set(difference, f32.mul(difference, scale));
+        f32.store({}, pointer, emitWithoutNegligible(e, difference));
       });
     });
   },
