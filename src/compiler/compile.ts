@@ -134,15 +134,13 @@ function describeKernels(program: Program, nodes: readonly Node[], { training }:
 export function buildPrograms(network: Network): Map<Program, readonly Node[]> {
   // Programs that change no weights share the kernels' transforms; the one that does makes them each time.
   const prepared = new Map<Tensor, Node>();
-  const forward = filterConvolutions(buildForward(network), prepared, { hasGradients: false });
+  const forward = filterConvolutions(buildForward(network), prepared);
   const programs = new Map<Program, readonly Node[]>([["forward", forward]]);
   const { training } = network;
   if (training) {
     const evaluation = buildStep(network, training, false);
-    programs.set("evaluateStep", filterConvolutions(evaluation, prepared, { hasGradients: false }));
-    const own = new Map<Tensor, Node>();
-    const step = filterConvolutions(buildStep(network, training, true), own, { hasGradients: true });
-    programs.set("trainStep", [...own.values(), ...step]);
+    programs.set("evaluateStep", filterConvolutions(evaluation, prepared));
+    programs.set("trainStep", filterConvolutions(buildStep(network, training, true)));
   }
   if (prepared.size > 0) programs.set("prepare", [...prepared.values()]);
   return programs;

@@ -69,29 +69,27 @@ export function leaveOutWinners(nodes: readonly Node[]): Node[] {
 }
 
 /**
- * Has convolutions filtered where that takes fewer operations. They then need transforms of their kernels: those that are
- * not in `transforms` yet, by kernel, are put there. What ReLU and pooling choose is settled where there are gradients.
+ * Has convolutions filtered where that takes fewer operations. They need transforms of their kernels, and where `prepared`
+ * is given these are put there, by kernel, if they are not there yet: for programs that change no weights. In one that does
+ * they stand before their convolutions; what ReLU and pooling choose is settled there, for gradients go the way of the
+ * choice.
  */
-export function filterConvolutions(
-  nodes: readonly Node[],
-  transforms: Map<Tensor, Node>,
-  { hasGradients }: { hasGradients: boolean },
-): Node[] {
-  return nodes.map((node): Node => {
-    if (node.op !== (conv2d as Op<unknown>)) return node;
+export function filterConvolutions(nodes: readonly Node[], prepared?: Map<Tensor, Node>): Node[] {
+  return nodes.flatMap((node) => {
+    if (node.op !== (conv2d as Op<unknown>)) return [node];
     const attributes = node.attributes as Conv2dAttributes;
     const [x, kernel, ...bias] = node.inputs as [Tensor, Tensor, ...Tensor[]];
     const method = filteringOf(attributes, x, kernel);
-    if (!method) return node;
-    const transform = transforms.get(kernel) ?? transformOf(kernel, method);
-    transforms.set(kernel, transform);
-    const inputs = [x, kernel, ...transform.outputs, ...bias];
-    return {
+    if (!method) return [node];
+    const transform = prepared?.get(kernel) ?? transformOf(kernel, method);
+    prepared?.set(kernel, transform);
+    const filtered: Node = {
       ...node,
       op: filteredConv2d as Op<unknown>,
-      attributes: { ...attributes, method, settles: hasGradients },
-      inputs,
+      attributes: { ...attributes, method, settles: !prepared },
+      inputs: [x, kernel, ...transform.outputs, ...bias],
     };
+    return prepared ? [filtered] : [transform, filtered];
   });
 }
 

@@ -10,7 +10,6 @@ import { reluGradient } from "./activations.ts";
 import { addSegments } from "./add-segments.ts";
 import { finishSums, PANEL_BYTES, PANEL_COLUMNS } from "./block.ts";
 import { channelSum } from "./channel-sum.ts";
-import { conv2dInputGradient } from "./conv2d-input-gradient.ts";
 import { conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
 import {
   type ConvolutionPlan,
@@ -34,6 +33,7 @@ import {
 import { sparseConv2dInputGradient } from "./sparse-conv2d-input-gradient.ts";
 import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
 import { emitSparseConvolution, prepareSparse, type SparseConvolution, sparseLayout } from "./sparse-convolution.ts";
+import { turnKernel } from "./turn-kernel.ts";
 import { convolutionOutput, NEIGHBOURS, type Padding, windowSize } from "./window.ts";
 import { mapBytes, mapWindows } from "./window-map.ts";
 import { winnerAt } from "./winners.ts";
@@ -119,21 +119,19 @@ export const conv2d: Op<Conv2dAttributes> = {
   gradient(graph, { attributes, inputs: [x, kernel, bias], outputs: [y, winners] }, [dy], wanted) {
     const { strides, dilation = NEIGHBOURS, padding, relu, pool } = attributes;
     const dActive = relu ? graph.apply(reluGradient, {}, y!, dy!) : dy!;
-    const inputAttributes = { strides, padding, image: x!.shape };
     const weightAttributes = { strides, padding, kernelSize: [kernel!.shape[0]!, kernel!.shape[1]!] as const };
     // ReLU and pooling make gradients zero.
     const isSparse = (relu || pool) && !isDilated(attributes);
     const won = pool ? [winners!] : [];
-    const inputGradient = () =>
-      isSparse
-        ? graph.apply(
-            sparseConv2dInputGradient,
-            { ...inputAttributes, pooled: pool ?? false },
-            dActive,
-            kernel!,
-            ...won,
-          )
-        : graph.apply(conv2dInputGradient, { ...inputAttributes, dilation }, dActive, kernel!);
+    const inputGradient = () => {
+      // With strides a convolution would multiply the zeros between the gradients.
+      if (isSparse || strides.some((stride) => stride > 1)) {
+        const own = { strides, padding, image: x!.shape, pooled: pool ?? false };
+        return graph.apply(sparseConv2dInputGradient, own, dActive, kernel!, ...won);
+      }
+      const own = { strides, dilation, padding: turnedPadding(attributes, kernel!) };
+      return graph.apply(conv2d, own, dActive, graph.apply(turnKernel, {}, kernel!));
+    };
     // Units of the kernel's gradient are large: threads that are done with them early take more of the input's.
     const own = isSparse
       ? graph.applyAll(
@@ -167,6 +165,12 @@ export const conv2d: Op<Conv2dAttributes> = {
     }
   },
 };
+
+/** Rows and columns of zeros around the gradient of the output, of which a convolution gives that of the input. */
+function turnedPadding({ dilation = NEIGHBOURS, padding }: Conv2dAttributes, kernel: TensorType): Padding {
+  const window = windowSize(kernel.shape, dilation);
+  return padding.map((side, i) => window[i < 2 ? 0 : 1]! - 1 - side) as unknown as Padding;
+}
 
 interface Tensors {
   readonly x: Operand;

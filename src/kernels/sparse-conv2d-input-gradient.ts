@@ -1,17 +1,21 @@
 /**
- * Input gradient of a convolution with ReLU or 2x2 max pooling behind it: the products with gradients that these made
- * zero are left out. Exact. Threads share the samples. See `sparse-convolution.ts` for the method.
+ * Input gradient of a convolution with ReLU or 2x2 max pooling behind it, or with strides: the products with gradients that
+ * the former made zero are left out, as are the zeros that the latter would put between gradients. Exact. Threads share the
+ * samples. See `sparse-convolution.ts` for the method, and `turn-kernel.ts` for the gradient of other convolutions.
  */
 import { i32, local, v128 } from "wasmati";
 import type { Emitter, I32 } from "../wasm/emitter.ts";
 import { keepPositive } from "./activations.ts";
-import { type Conv2dInputGradientAttributes, conv2dInputGradient } from "./conv2d-input-gradient.ts";
-import { elementsOf, type Op, type TensorType } from "./op.ts";
+import { elementsOf, type Op, type Shape, type TensorType, type Value } from "./op.ts";
 import { emitSparseConvolution, prepareSparse, type SparseConvolution, sparseLayout } from "./sparse-convolution.ts";
-import { convolutionOutput } from "./window.ts";
+import { convolutionOutput, type Padding } from "./window.ts";
 import { unpooled } from "./winners.ts";
 
-export interface SparseConv2dInputGradientAttributes extends Conv2dInputGradientAttributes {
+export interface SparseConv2dInputGradientAttributes {
+  readonly strides: readonly [number, number];
+  readonly padding: Padding;
+  /** Shape of the convolution's input: (height, width, in). */
+  readonly image: Shape;
   /** Behind 2x2 pooling: dy is (height' / 2, width' / 2, out), and an input are the winners of its windows. */
   readonly pooled?: boolean;
   /** In front of a ReLU: zero wherever the last input, which is the image itself, is not positive. */
@@ -25,19 +29,21 @@ export interface SparseConv2dInputGradientAttributes extends Conv2dInputGradient
 export const sparseConv2dInputGradient: Op<SparseConv2dInputGradientAttributes> = {
   name: "sparseConv2dInputGradient",
 
-  infer: (attributes, [dy, kernel]) => conv2dInputGradient.infer(attributes, [dy!, kernel!]),
+  infer: ({ image }) => [{ shape: image, batched: true, dtype: "float32" }],
 
   reference(attributes, [dy, kernel, ...others], outputs, batch) {
     const { strides, padding, image } = attributes;
     const { winners, mask } = optional(attributes, others);
     const size = convolutionOutput(image, kernel!.shape, strides, padding);
     const dz = winners ? unpooled(dy!, winners, size, batch) : dy!;
-    conv2dInputGradient.reference(attributes, [dz, kernel!], outputs, batch);
     const dx = outputs[0]!.data;
+    dx.set(plainGradient(attributes, dz, kernel!, batch));
     if (mask) for (let i = 0; i < dx.length; i++) if (!(mask.data[i]! > 0)) dx[i] = 0;
   },
 
-  operations: (attributes, [dy, kernel]) => conv2dInputGradient.operations!(attributes, [dy!, kernel!], []),
+  operations({ image, strides, padding }, [, kernel]) {
+    return elementsOf(convolutionOutput(image, kernel!.shape, strides, padding)) * elementsOf(kernel!.shape);
+  },
 
   scratchBytes: (attributes, [, kernel]) => sparseLayout(planOf(attributes, kernel!)).bytes,
 
@@ -54,6 +60,38 @@ export const sparseConv2dInputGradient: Op<SparseConv2dInputGradientAttributes> 
     });
   },
 };
+
+/** The gradient of each input: the sum over all outputs that it is in. */
+function plainGradient(
+  { strides, padding, image }: SparseConv2dInputGradientAttributes,
+  dy: Value,
+  kernel: Value,
+  batch: number,
+): Float64Array {
+  const [height, width, channels] = image as [number, number, number];
+  const [rows, columns, outs] = dy.shape as [number, number, number];
+  const [kernelHeight, kernelWidth] = kernel.shape as [number, number];
+  const sums = new Float64Array(batch * height * width * channels);
+  for (let n = 0; n < batch; n++) {
+    for (let position = 0; position < rows * columns; position++) {
+      const top = Math.floor(position / columns) * strides[0] - padding[0];
+      const left = (position % columns) * strides[1] - padding[2];
+      for (let k = 0; k < kernelHeight * kernelWidth; k++) {
+        const iy = top + Math.floor(k / kernelWidth);
+        const ix = left + (k % kernelWidth);
+        if (iy < 0 || iy >= height || ix < 0 || ix >= width) continue;
+        for (let c = 0; c < channels; c++) {
+          let sum = 0;
+          for (let o = 0; o < outs; o++) {
+            sum += dy.data[(n * rows * columns + position) * outs + o]! * kernel.data[(k * channels + c) * outs + o]!;
+          }
+          sums[((n * height + iy) * width + ix) * channels + c]! += sum;
+        }
+      }
+    }
+  }
+  return sums;
+}
 
 function optional<T>({ pooled, masked }: SparseConv2dInputGradientAttributes, others: readonly T[]) {
   return { winners: pooled ? others[0] : undefined, mask: masked ? others.at(-1) : undefined };
