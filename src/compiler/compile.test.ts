@@ -4,7 +4,7 @@ import { expectClose, randomData } from "../../test/helpers/kernels.ts";
 import { type BuiltNetwork, type NetworkOptions, networkOf, recipeNetwork } from "../../test/helpers/networks.ts";
 import { type FilteredConv2dAttributes, filteredConv2d } from "../kernels/filtered-conv2d.ts";
 import { elementsOf, type Op, type Tensor } from "../kernels/op.ts";
-import { activation, conv2d, dense, dropout, flatten, maxPooling2d } from "../layers/index.ts";
+import { activation, conv2d, dense, dropout, flatten, leakyReLU, maxPooling2d } from "../layers/index.ts";
 import { categoricalCrossentropy, sparseCategoricalCrossentropy } from "../losses.ts";
 import { Session } from "../model/session.ts";
 import { adam, rmsprop, sgd } from "../optimizers/index.ts";
@@ -129,6 +129,20 @@ const networks: Record<string, Omit<NetworkOptions, "optimizer">> = {
     ],
     loss: dense_,
   },
+  "functions that rise, and one that falls, before poolings": {
+    input: [10, 9, 2],
+    layers: [
+      conv2d({ filters: 5, kernelSize: 3, padding: "same", activation: "tanh" }),
+      maxPooling2d(),
+      conv2d({ filters: 4, kernelSize: 2, padding: "same" }),
+      leakyReLU({ negativeSlope: 0.2 }),
+      maxPooling2d({ poolSize: [1, 2] }),
+      conv2d({ filters: 4, kernelSize: 2, padding: "same", activation: "gelu" }),
+      maxPooling2d(),
+      ...end,
+    ],
+    loss: dense_,
+  },
   "layers of their own for activations, labels": {
     input: [6],
     layers: [
@@ -216,6 +230,18 @@ test("convolution, bias, ReLU and pooling become one op", () => {
     .get("trainStep")!
     .filter(({ op }) => op.name === "matmulWeightGradient");
   expect(gradients.map(({ outputs }) => outputs)).toEqual([[], []]);
+});
+
+test("poolings come before functions that never fall", () => {
+  const layers = networks["functions that rise, and one that falls, before poolings"]!;
+  const names = buildPrograms(networkOf({ ...layers, optimizer: sgd() }).network)
+    .get("forward")!
+    .map(({ op }) => op.name);
+  const [rising, falling] = [
+    ["tanh", "maxPool2d", "boundedRelu"],
+    ["gelu", "maxPool2d"],
+  ];
+  expect(names.filter((name) => [...rising, ...falling].includes(name))).toEqual([...rising, ...falling]);
 });
 
 test("filtered convolutions settle what ReLU and pooling choose where gradients go the way of the choice", () => {

@@ -2,7 +2,7 @@
  * Fusion: an op that only passes over what the op before it wrote is moved into that op. A pure function from nodes to
  * nodes; runs before gradients are built, so that they are those of the fused ops.
  */
-import { relu, reluGradient } from "../kernels/activations.ts";
+import { neverFalls, relu, reluGradient } from "../kernels/activations.ts";
 import { biasAdd } from "../kernels/bias-add.ts";
 import { type Conv2dAttributes, conv2d, isDilated } from "../kernels/conv2d.ts";
 import { filterKernel } from "../kernels/filter-kernel.ts";
@@ -20,7 +20,7 @@ export function fuse(nodes: readonly Node[], kept: ReadonlySet<Tensor>): Node[] 
   const uses = countUses(nodes);
   const fused: Node[] = [];
   const producers = new Map<Tensor, number>();
-  for (const node of nodes) {
+  for (const node of poolFirst(nodes, kept)) {
     const index = producers.get(node.inputs[0]!);
     const before = index === undefined ? undefined : fused[index];
     const between = node.inputs[0]!;
@@ -31,6 +31,33 @@ export function fuse(nodes: readonly Node[], kept: ReadonlySet<Tensor>): Node[] 
     for (const output of node.outputs) producers.set(output, place);
   }
   return fused;
+}
+
+/**
+ * Takes maxima before functions that never fall, which then have fewer values to go over; and a convolution before them may
+ * pool. ReLU stays where it is, for a convolution takes that in, too.
+ */
+function poolFirst(nodes: readonly Node[], kept: ReadonlySet<Tensor>): readonly Node[] {
+  const uses = countUses(nodes);
+  const functions = new Map<Tensor, Node>();
+  const ordered: Node[] = [];
+  for (const node of nodes) {
+    const before = node.op === (maxPool2d as Op<unknown>) ? functions.get(node.inputs[0]!) : undefined;
+    if (before) {
+      const [y] = node.outputs as [Tensor];
+      const pooled: Tensor = { ...y, name: `${y.name}_pooled` };
+      ordered.splice(ordered.indexOf(before), 1);
+      ordered.push(
+        { ...node, inputs: before.inputs, outputs: [pooled] },
+        { ...before, inputs: [pooled], outputs: [y] },
+      );
+      continue;
+    }
+    const output = node.outputs[0];
+    if (output && neverFalls(node) && uses.get(output) === 1 && !kept.has(output)) functions.set(output, node);
+    ordered.push(node);
+  }
+  return ordered;
 }
 
 /** The one node that does what two in a row do, where there is one. */

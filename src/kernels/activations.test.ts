@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { v128 } from "wasmati";
 import { expectMatchesReference, type Input, randomInput, runKernel, sizes } from "../../test/helpers/kernels.ts";
 import { batchTensor, Graph } from "../compiler/graph.ts";
-import { boundedRelu, eachVector, elementwise, relu, rescale } from "./activations.ts";
+import { boundedRelu, eachVector, elementwise, neverFalls, relu, rescale } from "./activations.ts";
 import { numbers } from "./arithmetic.ts";
 import { biasAdd } from "./bias-add.ts";
 import { channelSum } from "./channel-sum.ts";
@@ -51,6 +51,38 @@ test("ops with parameters match their references", () => {
   expectElementwise(boundedRelu, { negativeSlope: 0, threshold: 0, maxValue: 6 });
   expectElementwise(boundedRelu, { negativeSlope: 0.2, threshold: 0, maxValue: Number.POSITIVE_INFINITY });
   expectElementwise(rescale, { scale: 1 / 127.5, offset: -1 });
+});
+
+/** Whether the values of a function of one element fall anywhere between -9 and 9. */
+function falls<Attributes>(op: Op<Attributes>, attributes: Attributes): boolean {
+  const points = Float32Array.from({ length: 3601 }, (_, i) => (i - 1800) / 200);
+  const [y] = runKernel({ op, attributes, inputs: [{ shape: [points.length], batched: true, data: points }], batch: 1 })
+    .outputs as [Float32Array];
+  return y.some((value, i) => i > 0 && y[i - 1]! - value > 1e-6);
+}
+
+test.each(Object.values({ ...elementwise }))("$name: whether it falls is known", (op) => {
+  expect(neverFalls({ op: op as Op<unknown>, attributes: {} })).toBe(!falls(op, {}));
+});
+
+test("whether ReLUs with parameters fall is known", () => {
+  const parameters = fc.record({
+    negativeSlope: fc.constantFrom(-0.5, 0, 0.3, 2),
+    threshold: fc.constantFrom(-1, 0, 1.5),
+    maxValue: fc.constantFrom(-2, 0.5, 6, Number.POSITIVE_INFINITY),
+  });
+  fc.assert(
+    fc.property(parameters, (attributes) => {
+      if (neverFalls({ op: boundedRelu as Op<unknown>, attributes }))
+        expect(falls(boundedRelu, attributes)).toBe(false);
+    }),
+  );
+  for (const negativeSlope of [0, 0.3]) {
+    for (const maxValue of [6, Number.POSITIVE_INFINITY]) {
+      const attributes = { negativeSlope, threshold: 0, maxValue };
+      expect(neverFalls({ op: boundedRelu as Op<unknown>, attributes })).toBe(true);
+    }
+  }
 });
 
 test.each([softmax, logSoftmax])("$name matches its reference", (op) => {

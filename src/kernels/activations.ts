@@ -6,7 +6,7 @@
 import { f32x4, type Input, i32, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
 import { type Arithmetic, numbers, vectors } from "./arithmetic.ts";
-import { elementsOf, type Op } from "./op.ts";
+import { elementsOf, type Node, type Op } from "./op.ts";
 
 type Expression = Input<"v128">;
 
@@ -290,3 +290,20 @@ type ElementwiseName = keyof typeof definitions;
 export const elementwise = Object.fromEntries(
   Object.entries(definitions).map(([name, definition]) => [name, define<object>(name, definition).value]),
 ) as Record<ElementwiseName, Op<object>>;
+
+/** Those of the table that fall somewhere. */
+const FALLING: readonly ElementwiseName[] = ["gelu", "silu", "mish", "hardSilu"];
+
+const rising = new Set<Op<object>>(
+  Object.entries(elementwise).flatMap(([name, op]) => (FALLING.includes(name as ElementwiseName) ? [] : [op])),
+);
+
+/** Whether a function of one element never falls, so that it takes the largest of some elements to the largest of its values. */
+export function neverFalls({ op, attributes }: Pick<Node, "op" | "attributes">): boolean {
+  if (rising.has(op as Op<object>)) return true;
+  return op === (boundedRelu as Op<unknown>) && isRising(attributes as BoundedReluAttributes);
+}
+
+/** A slope may not be negative; and behind a threshold below 0 the function begins below where it was. */
+const isRising = ({ negativeSlope, threshold, maxValue }: BoundedReluAttributes) =>
+  negativeSlope >= 0 && threshold >= 0 && maxValue >= threshold;
