@@ -4,11 +4,10 @@
  */
 import { f32, f32x4, i32, local, v128 } from "wasmati";
 import type { Emitter, V128 } from "../wasm/emitter.ts";
-import { clearMemory } from "./convolution.ts";
-import type { MaxPool2dAttributes } from "./max-pool2d.ts";
+import { type MaxPool2dAttributes, poolingWindows } from "./max-pool2d.ts";
 import { elementsOf, type Op, type Shape } from "./op.ts";
 import { convolutionOutput } from "./window.ts";
-import { eachWindow, lanesOf, panelVectors, type WindowPanel, type Windows } from "./windows.ts";
+import { addToPixels, eachWindow, lanesOf, panelVectors, type WindowPanel } from "./windows.ts";
 
 /** x (height, width, channels) → (height', width', channels). */
 export const averagePool2d: Op<MaxPool2dAttributes> = {
@@ -31,20 +30,25 @@ export const averagePool2d: Op<MaxPool2dAttributes> = {
   ],
 
   emit(e, attributes, [x], [y]) {
-    eachWindow(e, windowsOf(attributes, x!.shape, y!.shape), { image: x!.address, output: y!.address }, (panel) => {
-      const sums = panelVectors(e, panel.channels);
-      for (const sum of sums) local.set(sum, f32x4.splat(0));
-      panel.eachPixel((source) => {
+    eachWindow(
+      e,
+      poolingWindows(attributes, x!.shape, y!.shape),
+      { image: x!.address, output: y!.address },
+      (panel) => {
+        const sums = panelVectors(e, panel.channels);
+        for (const sum of sums) local.set(sum, f32x4.splat(0));
+        panel.eachPixel((source) => {
+          for (const [v, sum] of sums.entries()) {
+            local.set(sum, f32x4.add(sum, v128.load({ offset: v * 16, align: 4 }, source)));
+          }
+        });
+        const count = countOf(e, panel);
         for (const [v, sum] of sums.entries()) {
-          local.set(sum, f32x4.add(sum, v128.load({ offset: v * 16, align: 4 }, source)));
+          local.set(sum, f32x4.div(sum, count));
+          e.storeLanes(panel.output, v * 16, sum, lanesOf(panel.channels, v));
         }
-      });
-      const count = countOf(e, panel);
-      for (const [v, sum] of sums.entries()) {
-        local.set(sum, f32x4.div(sum, count));
-        e.storeLanes(panel.output, v * 16, sum, lanesOf(panel.channels, v));
-      }
-    });
+      },
+    );
   },
 };
 
@@ -68,34 +72,17 @@ export const averagePool2dGradient: Op<GradientAttributes> = {
   },
 
   emit(e, attributes, [dy], [dx]) {
-    const bytes = elementsOf(dx!.shape) * 4;
-    const { from, to } = e.samples();
-    const n = e.i32();
-    e.for(n, from, to, 1, () => clearMemory(e.i32(e.address(dx!.address, [n, bytes])), bytes));
-    const windows = windowsOf(attributes, attributes.image, dy!.shape);
-    eachWindow(e, windows, { image: dx!.address, output: dy!.address }, (panel) => {
+    const windows = poolingWindows(attributes, attributes.image, dy!.shape);
+    addToPixels(e, windows, { image: dx!.address, output: dy!.address }, (panel) => {
       const count = countOf(e, panel);
       const shares = panelVectors(e, panel.channels);
       for (const [v, share] of shares.entries()) {
         local.set(share, f32x4.div(v128.load({ offset: v * 16, align: 4 }, panel.output), count));
       }
-      panel.eachPixel((target) => {
-        for (const [v, share] of shares.entries()) {
-          const sum = e.v128(f32x4.add(share, v128.load({ offset: v * 16, align: 4 }, target)));
-          e.storeLanes(target, v * 16, sum, lanesOf(panel.channels, v));
-        }
-      });
+      return () => shares.map((share) => e.v128(share));
     });
   },
 };
-
-const windowsOf = ({ poolSize, ...rest }: MaxPool2dAttributes, image: Shape, output: Shape): Windows => ({
-  ...rest,
-  image,
-  output,
-  window: poolSize,
-  dilation: [1, 1],
-});
 
 /** Number of pixels of the window that are in the image, in all lanes. */
 function countOf(e: Emitter, { rows, columns }: WindowPanel): V128 {

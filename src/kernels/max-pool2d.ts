@@ -1,18 +1,27 @@
 /**
  * Maximum over windows of an image, channel by channel. Padding never wins. Where several elements are equal the first,
- * row by row, is the maximum, and takes the gradient, as in TensorFlow. Threads share the samples.
+ * row by row, is the maximum, and takes the gradient, as in TensorFlow. See `windows.ts` for the method.
  */
-import { f32, i32, local } from "wasmati";
-import type { Emitter, F32, I32 } from "../wasm/emitter.ts";
-import { clearMemory } from "./convolution.ts";
-import { elementsOf, type Op, type Operand, type Shape, type Value } from "./op.ts";
+import { f32x4, i32, i32x4, local, v128 } from "wasmati";
+import type { Emitter, V128 } from "../wasm/emitter.ts";
+import { elementsOf, type Op, type Shape, type Value } from "./op.ts";
 import { convolutionOutput, type Padding } from "./window.ts";
+import { addToPixels, eachWindow, lanesOf, panelVectors, type WindowPanel, type Windows } from "./windows.ts";
 
 export interface MaxPool2dAttributes {
   readonly poolSize: readonly [height: number, width: number];
   readonly strides: readonly [number, number];
   readonly padding: Padding;
 }
+
+/** The windows of a pooling. */
+export const poolingWindows = ({ poolSize, ...rest }: MaxPool2dAttributes, image: Shape, output: Shape): Windows => ({
+  ...rest,
+  image,
+  output,
+  window: poolSize,
+  dilation: [1, 1],
+});
 
 /** x (height, width, channels) → (height', width', channels). */
 export const maxPool2d: Op<MaxPool2dAttributes> = {
@@ -24,7 +33,7 @@ export const maxPool2d: Op<MaxPool2dAttributes> = {
   },
 
   reference(attributes, [x], [y], batch) {
-    eachWindow(attributes, x!, y!.shape, batch, (output, winner) => {
+    eachWinner(attributes, x!, y!.shape, batch, (output, winner) => {
       y!.data[output] = x!.data[winner]!;
     });
   },
@@ -32,8 +41,11 @@ export const maxPool2d: Op<MaxPool2dAttributes> = {
   gradient: (graph, { attributes, inputs: [x] }, [dy]) => [graph.apply(maxPool2dGradient, attributes, x!, dy!)],
 
   emit(e, attributes, [x], [y]) {
-    emitWindows(e, attributes, x!, y!.shape, y!, (offset, maximum) => {
-      f32.store({ offset: 0 }, offset, maximum);
+    const windows = poolingWindows(attributes, x!.shape, y!.shape);
+    eachWindow(e, windows, { image: x!.address, output: y!.address }, (panel) => {
+      for (const [v, maximum] of findMaxima(e, panel, { distance: 0, winners: [] }).entries()) {
+        e.storeLanes(panel.output, v * 16, maximum, lanesOf(panel.channels, v));
+      }
     });
   },
 };
@@ -46,25 +58,32 @@ export const maxPool2dGradient: Op<MaxPool2dAttributes> = {
 
   reference(attributes, [x, dy], [dx], batch) {
     dx!.data.fill(0, 0, batch * elementsOf(x!.shape));
-    eachWindow(attributes, x!, dy!.shape, batch, (output, winner) => {
+    eachWinner(attributes, x!, dy!.shape, batch, (output, winner) => {
       dx!.data[winner]! += dy!.data[output]!;
     });
   },
 
   emit(e, attributes, [x, dy], [dx]) {
-    const bytes = elementsOf(x!.shape) * 4;
-    const { from, to } = e.samples();
-    const n = e.i32();
-    e.for(n, from, to, 1, () => clearMemory(e.i32(e.address(dx!.address, [n, bytes])), bytes));
-    emitWindows(e, attributes, x!, dy!.shape, dy!, (offset, _, winner) => {
-      const target = e.i32(i32.add(winner, dx!.address - x!.address));
-      f32.store({}, target, f32.add(f32.load({}, target), f32.load({}, offset)));
+    const windows = poolingWindows(attributes, x!.shape, dy!.shape);
+    addToPixels(e, windows, { image: dx!.address, output: dy!.address }, (panel) => {
+      const winners = panelVectors(e, panel.channels);
+      e.scope(() => findMaxima(e, panel, { distance: x!.address - dx!.address, winners }));
+      const gradients = panelVectors(e, panel.channels);
+      for (const [v, gradient] of gradients.entries()) {
+        local.set(gradient, v128.load({ offset: v * 16, align: 4 }, panel.output));
+      }
+      const number = e.i32(0);
+      return () => {
+        const own = e.v128(i32x4.splat(number));
+        local.set(number, i32.add(number, 1));
+        return gradients.map((gradient, v) => e.v128(v128.and(gradient, i32x4.eq(winners[v]!, own))));
+      };
     });
   },
 };
 
 /** The windows of a batch, plainly: index of the output and of the winning input. */
-function eachWindow(
+function eachWinner(
   { poolSize, strides, padding }: MaxPool2dAttributes,
   x: Value,
   output: Shape,
@@ -91,58 +110,28 @@ function eachWindow(
 }
 
 /**
- * Emits a walk over the windows of this thread's samples. `body` is given the address of the window's element in
- * `target`, which has the shape of the output, the maximum, and the address of the winning element of x.
+ * For each channel of a panel the maximum of its window and, where asked, the number of the pixel that has it, counted
+ * through the pixels that are in the image. These lie `distance` bytes from those that the panel walks.
  */
-function emitWindows(
+function findMaxima(
   e: Emitter,
-  { poolSize, strides, padding }: MaxPool2dAttributes,
-  x: Operand,
-  output: Shape,
-  target: Operand,
-  body: (target: I32, maximum: F32, winner: I32) => void,
-): void {
-  const [height, width, channels] = x.shape as [number, number, number];
-  const [rows, columns] = output as [number, number];
-  const { from, to } = e.samples();
-  const [n, row, column, channel, iy, ix] = [e.i32(), e.i32(), e.i32(), e.i32(), e.i32(), e.i32()];
-  const [top, left, bottom, right, winner, source] = [e.i32(), e.i32(), e.i32(), e.i32(), e.i32(), e.i32()];
-  const maximum = e.f32();
-  const candidate = e.f32();
-  const address = e.i32(e.address(target.address, [from, elementsOf(output) * 4]));
-  const clamp = (value: I32, low: I32, size: number, limit: number) => {
-    local.set(value, i32.add(low, size));
-    e.atMost(value, limit);
-  };
-  const search = () => {
-    local.set(winner, i32.const(-1));
-    e.for(iy, top, bottom, 1, () => {
-      e.for(ix, left, right, 1, () => {
-        const sample = e.address(x.address, [n, height * width * channels * 4], [iy, width * channels * 4]);
-        local.set(source, i32.add(sample, e.address(0, [ix, channels * 4], [channel, 4])));
-        local.set(candidate, f32.load({}, source));
-        e.if(i32.or(i32.eq(winner, -1), f32.gt(candidate, maximum)), () => {
-          local.set(maximum, candidate);
-          local.set(winner, source);
-        });
-      });
-    });
-  };
-  e.for(n, from, to, 1, () => {
-    e.for(row, 0, rows, 1, () => {
-      e.for(column, 0, columns, 1, () => {
-        local.set(top, e.address(-padding[0], [row, strides[0]]));
-        local.set(left, e.address(-padding[2], [column, strides[1]]));
-        clamp(bottom, top, poolSize[0], height);
-        clamp(right, left, poolSize[1], width);
-        e.atLeast(top, 0);
-        e.atLeast(left, 0);
-        e.for(channel, 0, channels, 1, () => {
-          search();
-          e.scope(() => body(address, maximum, winner));
-          local.set(address, i32.add(address, 4));
-        });
-      });
-    });
+  panel: WindowPanel,
+  { distance, winners }: { distance: number; winners: readonly V128[] },
+): V128[] {
+  const maxima = panelVectors(e, panel.channels);
+  const number = e.i32(0);
+  panel.eachPixel((walked) => {
+    const pixel = e.i32(i32.add(walked, distance));
+    const [isFirst, own] = [e.v128(i32x4.splat(i32.sub(0, i32.eqz(number)))), e.v128(i32x4.splat(number))];
+    const [candidate, wins] = [e.v128(), e.v128()];
+    for (const [v, maximum] of maxima.entries()) {
+      local.set(candidate, v128.load({ offset: v * 16, align: 4 }, pixel));
+      local.set(wins, v128.or(isFirst, f32x4.gt(candidate, maximum)));
+      local.set(maximum, v128.bitselect(candidate, maximum, wins));
+      const winner = winners[v];
+      if (winner) local.set(winner, v128.bitselect(own, winner, wins));
+    }
+    local.set(number, i32.add(number, 1));
   });
+  return maxima;
 }

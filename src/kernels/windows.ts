@@ -1,10 +1,11 @@
 /**
- * The walk over the windows of an image that pooling by averages and depthwise convolution share: for each position of the
+ * The walk over the windows of an image that poolings and depthwise convolution share: for each position of the
  * output, a panel of channels at a time, the pixels of its window that are in the image. Threads share the samples.
  */
-import { i32, local } from "wasmati";
+import { f32x4, i32, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
-import type { Shape } from "./op.ts";
+import { clearMemory } from "./convolution.ts";
+import { elementsOf, type Shape } from "./op.ts";
 import type { Padding } from "./window.ts";
 
 export interface Windows {
@@ -81,6 +82,41 @@ export function eachWindow(
       });
     });
   });
+}
+
+/**
+ * The way back: adds to each pixel of the image what the windows that it is in give it. `body` is run for each position and
+ * panel of channels, and what it returns for each pixel of the window, which gives the vectors of its channels.
+ */
+export function addToPixels(
+  e: Emitter,
+  windows: Windows,
+  addresses: { image: number; output: number },
+  body: (panel: WindowPanel) => () => V128[],
+): void {
+  const isPartition = [0, 1].every((axis) => partitions(windows, axis as 0 | 1));
+  if (!isPartition) {
+    const bytes = elementsOf(windows.image) * 4;
+    const { from, to } = e.samples();
+    const n = e.i32();
+    e.for(n, from, to, 1, () => clearMemory(e.i32(e.address(addresses.image, [n, bytes])), bytes));
+  }
+  eachWindow(e, windows, addresses, (panel) => {
+    const valuesOf = body(panel);
+    panel.eachPixel((pixel) => {
+      for (const [v, value] of valuesOf().entries()) {
+        const offset = v * 16;
+        if (!isPartition) local.set(value, f32x4.add(value, v128.load({ offset, align: 4 }, pixel)));
+        e.storeLanes(pixel, offset, value, lanesOf(panel.channels, v));
+      }
+    });
+  });
+}
+
+/** Whether along an axis each pixel of the image is in one window. */
+function partitions({ image, output, window, strides, dilation, padding }: Windows, axis: 0 | 1): boolean {
+  const end = output[axis]! * strides[axis] - padding[2 * axis]!;
+  return strides[axis] === window[axis] && dilation[axis] === 1 && end >= image[axis]!;
 }
 
 /** Runs `body` for each panel of channels, with its byte offset. It is written once for full panels and once for the rest. */
