@@ -1,9 +1,9 @@
 /**
- * The gradients of a convolution's kernel and bias from their sums over segments of the batch, which
- * `sparse-conv2d-weight-gradient.ts` makes: added up in order, and turned to the order of the kernel.
+ * The gradients of a convolution's kernel and bias from their sums over segments of the batch, which the sparse and the
+ * filtered weight gradient make: added up in order, and turned to the order of the kernel.
  */
 import { f32x4, i32, local, v128 } from "wasmati";
-import type { I32 } from "../wasm/emitter.ts";
+import type { Emitter, I32 } from "../wasm/emitter.ts";
 import type { Op } from "./op.ts";
 import { transpose } from "./packing.ts";
 
@@ -34,6 +34,50 @@ export function sumsOf([height, width, inputs, outs]: readonly number[]) {
       return out * channelFloats + Math.floor(tap / run) * runFloats + (tap % run);
     },
   };
+}
+
+/** Threads share the output channels of a segment by so many: the lanes of a vector. */
+export const GROUP_CHANNELS = 4;
+
+/** With as many the last keeps no other thread waiting for long. */
+const UNITS_PER_THREAD = 2;
+
+/** A part of the work: samples [first, end) of a segment, and output channels [from, to). */
+export interface Segment {
+  readonly index: I32;
+  readonly first: I32;
+  readonly end: I32;
+  readonly from: I32;
+  readonly to: I32;
+}
+
+/**
+ * Runs `body` for each part of this thread. Where there are few segments for the threads, or there are to be more parts,
+ * the output channels of one are shared out; the last part may end past the last channel.
+ */
+export function eachSegment(
+  e: Emitter,
+  { segments, groups, leastParts = 1 }: { segments: number; groups: number; leastParts?: number },
+  body: (segment: Segment) => void,
+): void {
+  const filled = e.i32(i32.const(segments));
+  e.atMost(filled, e.batch);
+  const parts = e.i32(i32.div_u(i32.sub(i32.add(i32.mul(e.threads, UNITS_PER_THREAD), filled), 1), filled));
+  e.atLeast(parts, leastParts);
+  e.atMost(parts, groups);
+  const bound = (segment: I32) => e.i32(i32.div_u(i32.mul(segment, e.batch), segments));
+  const channel = (part: I32) => e.i32(i32.mul(i32.div_u(i32.mul(part, groups), parts), GROUP_CHANNELS));
+  e.eachUnit(e.i32(i32.mul(parts, segments)), (unit) => {
+    const index = e.i32(i32.div_u(unit, parts));
+    const part = e.i32(i32.rem_u(unit, parts));
+    body({
+      index,
+      first: bound(index),
+      end: bound(e.i32(i32.add(index, 1))),
+      from: channel(part),
+      to: channel(e.i32(i32.add(part, 1))),
+    });
+  });
 }
 
 export interface AddSegmentsAttributes {

@@ -20,7 +20,8 @@ import {
   panelBytes,
   windowMap,
 } from "./convolution.ts";
-import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
+import { filteredConv2dWeightGradient, gradientFiltering } from "./filtered-conv2d-weight-gradient.ts";
+import { elementsOf, type Op, type Operand, type Tensor, type TensorType } from "./op.ts";
 import { packPanel } from "./packing.ts";
 import {
   canScatter,
@@ -119,7 +120,6 @@ export const conv2d: Op<Conv2dAttributes> = {
   gradient(graph, { attributes, inputs: [x, kernel, bias], outputs: [y, winners] }, [dy], wanted) {
     const { strides, dilation = NEIGHBOURS, padding, relu, pool } = attributes;
     const dActive = relu ? graph.apply(reluGradient, {}, y!, dy!) : dy!;
-    const weightAttributes = { strides, padding, kernelSize: [kernel!.shape[0]!, kernel!.shape[1]!] as const };
     // ReLU and pooling make gradients zero.
     const isSparse = (relu || pool) && !isDilated(attributes);
     const won = pool ? [winners!] : [];
@@ -133,16 +133,16 @@ export const conv2d: Op<Conv2dAttributes> = {
       return graph.apply(conv2d, own, dActive, graph.apply(turnKernel, {}, kernel!));
     };
     // Units of the kernel's gradient are large: threads that are done with them early take more of the input's.
-    const own = isSparse
-      ? graph.applyAll(
-          addSegments,
-          { kernel: kernel!.shape as [number, number, number, number] },
-          graph.apply(sparseConv2dWeightGradient, weightAttributes, x!, dActive, ...won),
-        )
-      : [
-          graph.apply(conv2dWeightGradient, { ...weightAttributes, dilation }, x!, dActive),
-          bias && graph.apply(channelSum, {}, dActive),
-        ];
+    const added = (sums: Tensor) =>
+      graph.applyAll(addSegments, { kernel: kernel!.shape as [number, number, number, number] }, sums);
+    const ownGradients = () => {
+      const own = { strides, dilation, padding, kernelSize: [kernel!.shape[0]!, kernel!.shape[1]!] as const };
+      if (isSparse) return added(graph.apply(sparseConv2dWeightGradient, own, x!, dActive, ...won));
+      if (gradientFiltering(own, x!, dActive))
+        return added(graph.apply(filteredConv2dWeightGradient, own, x!, dActive));
+      return [graph.apply(conv2dWeightGradient, own, x!, dActive), bias && graph.apply(channelSum, {}, dActive)];
+    };
+    const own = ownGradients();
     return [wanted[0] ? inputGradient() : undefined, ...own];
   },
 

@@ -24,7 +24,7 @@ export interface FilteredConvolution extends FilteredImage {
 const GROUP_BYTES = 240 * 1024;
 
 /** Additions and multiplications that a tile costs in its transforms, for each input and each output channel. */
-const TRANSFORM_COST = 6;
+export const TRANSFORM_COST = 6;
 
 /** Bytes that a kernel may take when it is transformed for a whole image: it is read anew for each group. */
 const LARGEST_KERNEL = 8 * 2 ** 20;
@@ -137,7 +137,7 @@ export function mappedImage(plan: FilteredConvolution, { m, r }: Filtering): Map
 }
 
 /** The least odd number of cache lines: what lies that far apart is in different sets of a cache. */
-const oddLines = (bytes: number) => (Math.ceil(bytes / 64) | 1) * 64;
+export const oddLines = (bytes: number) => (Math.ceil(bytes / 64) | 1) * 64;
 
 /** As many bands as fit, but at least two blocks of tiles, and rather fewer than more tiles that fill no whole blocks. */
 function bandsPerGroup(bandTiles: number, mostTiles: number): number {

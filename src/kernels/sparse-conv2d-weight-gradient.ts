@@ -10,7 +10,7 @@
  */
 import { f32x4, i32, i32x4, local, v128 } from "wasmati";
 import { type Emitter, type I32, scratchParts, type V128 } from "../wasm/emitter.ts";
-import { sumsOf } from "./add-segments.ts";
+import { eachSegment, GROUP_CHANNELS, sumsOf } from "./add-segments.ts";
 import { channelSum } from "./channel-sum.ts";
 import { type Conv2dWeightGradientAttributes, conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
 import { clearMemory, copyInside, type PaddedImage, paddedBytes } from "./convolution.ts";
@@ -20,15 +20,9 @@ import { addEntries, append, listBytes, MOST_SUMS, nonzeroLanes, TABLE_BYTES, wr
 import { convolutionOutput, type Padding } from "./window.ts";
 import { unpooled } from "./winners.ts";
 
-/** Channels whose lists are made together: the lanes of a vector. */
-const LANES = 4;
-
 /** Positions of a joined list, or windows, and bytes of its samples' images: these lie in the first-level cache. */
 const JOINED_POSITIONS = 32;
 const JOINED_BYTES = 32 * 1024;
-
-/** With as many the last keeps no other thread waiting for long. */
-const UNITS_PER_THREAD = 2;
 
 /**
  * x (height, width, in), dy (height', width', out); behind pooling dy (height' / 2, width' / 2, out) and the winners
@@ -83,19 +77,9 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
     writePlaces(e, plan, size, e.i32(i32.add(base, plan.places)));
     if (isPadded) clearMemory(padded, plan.samplesAtOnce * plan.imageBytes);
     const sampleBytes = elementsOf(x!.shape) * 4;
-    const bound = (segment: I32) => e.i32(i32.div_u(i32.mul(segment, e.batch), segments));
-    // Where there are few segments for the threads, they share the channels of one.
-    const groups = Math.ceil(channels / LANES);
-    const filled = e.i32(i32.const(segments));
-    e.atMost(filled, e.batch);
-    const parts = e.i32(i32.div_u(i32.sub(i32.add(i32.mul(e.threads, UNITS_PER_THREAD), filled), 1), filled));
-    e.atMost(parts, groups);
-    e.eachUnit(e.i32(i32.mul(parts, segments)), (unit) => {
-      const segment = e.i32(i32.div_u(unit, parts));
-      const part = e.i32(i32.rem_u(unit, parts));
-      const from = e.i32(i32.mul(i32.div_u(i32.mul(part, groups), parts), LANES));
-      const to = e.i32(i32.mul(i32.div_u(i32.mul(i32.add(part, 1), groups), parts), LANES));
-      const own = e.i32(e.address(sums!.address, [segment, plan.segmentBytes]));
+    eachSegment(e, { segments, groups: Math.ceil(channels / GROUP_CHANNELS) }, (segment) => {
+      const { from, to, end } = segment;
+      const own = e.i32(e.address(sums!.address, [segment.index, plan.segmentBytes]));
       const rows = e.i32(i32.add(own, i32.mul(from, plan.channelBytes)));
       const totals = e.i32(e.address(plan.totals, [own, 1], [from, 4]));
       e.atMost(to, channels);
@@ -105,13 +89,12 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
         clearMemory(row, plan.channelBytes);
         local.set(row, i32.add(row, plan.channelBytes));
       });
-      e.for(channel, from, to, LANES, () => {
+      e.for(channel, from, to, GROUP_CHANNELS, () => {
         v128.store({}, total, f32x4.splat(0));
-        local.set(total, i32.add(total, LANES * 4));
+        local.set(total, i32.add(total, GROUP_CHANNELS * 4));
       });
       const n = e.i32();
-      const end = bound(e.i32(i32.add(segment, 1)));
-      e.for(n, bound(segment), end, plan.samplesAtOnce, () => {
+      e.for(n, segment.first, end, plan.samplesAtOnce, () => {
         const samples = e.i32(i32.sub(end, n));
         e.atMost(samples, plan.samplesAtOnce);
         const source = e.i32(e.address(x!.address, [n, sampleBytes]));
@@ -121,14 +104,14 @@ export const sparseConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = {
         const positions = e.i32(i32.mul(samples, plan.positions));
         local.set(row, rows);
         local.set(total, totals);
-        e.for(channel, from, to, LANES, () => {
+        e.for(channel, from, to, GROUP_CHANNELS, () => {
           const first = e.i32(e.address(0, [n, elementsOf(dy!.shape) * 4], [channel, 4]));
           const sum = buildLists(e, plan, { dy: dy!, winners }, { first, positions, base });
           v128.store({}, total, f32x4.add(v128.load({}, total), sum));
-          local.set(total, i32.add(total, LANES * 4));
+          local.set(total, i32.add(total, GROUP_CHANNELS * 4));
           const list = e.i32(i32.add(base, plan.lists));
           const count = e.i32(i32.sub(to, channel));
-          e.atMost(count, LANES);
+          e.atMost(count, GROUP_CHANNELS);
           e.for(e.i32(), 0, count, 1, () => {
             const last = e.i32(i32.load({ offset: plan.end }, list));
             e.countEntries(list, last, e.i32(i32.mul(positions, size * size)));
@@ -221,7 +204,7 @@ function planOf({ strides, padding, kernelSize }: Conv2dWeightGradientAttributes
     table: take(TABLE_BYTES),
     // A vector is read at the last place.
     places: take(samplesAtOnce * positions * 4 + 12),
-    lists: take(LANES * listStep),
+    lists: take(GROUP_CHANNELS * listStep),
     bytes: bytes(),
   };
 }
@@ -282,7 +265,7 @@ function buildLists(
   const ofWinners = e.v128(v128.const("i32x4", [0, stepX, stepY, stepY + stepX]));
   const table = e.i32(i32.add(base, plan.table));
   const lists = e.i32(i32.add(base, plan.lists));
-  const ends = Array.from({ length: LANES }, (_, lane) => e.i32(i32.add(lists, lane * listStep)));
+  const ends = Array.from({ length: GROUP_CHANNELS }, (_, lane) => e.i32(i32.add(lists, lane * listStep)));
   const place = e.i32(i32.add(base, plan.places));
   const position = e.i32(first);
   /** Lists so many positions: four channels of four positions become four positions of each channel. */
