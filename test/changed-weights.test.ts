@@ -1,7 +1,7 @@
 /** What is made of weights beforehand, such as transformed kernels, follows them. */
 import { expect, test } from "vitest";
 import { layers, NDArray, Sequential } from "../src/index.ts";
-import { filteringOf } from "../src/kernels/filtered-conv2d.ts";
+import { filteringOf } from "../src/kernels/conv2d.ts";
 import { randomData } from "./helpers/kernels.ts";
 
 /** A convolution that is filtered, and one behind it. */

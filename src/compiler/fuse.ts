@@ -4,9 +4,9 @@
  */
 import { neverFalls, relu, reluGradient } from "../kernels/activations.ts";
 import { biasAdd } from "../kernels/bias-add.ts";
-import { type Conv2dAttributes, conv2d, isDilated } from "../kernels/conv2d.ts";
+import { type Conv2dAttributes, conv2d, filteringOf, isDilated } from "../kernels/conv2d.ts";
 import { filterKernel } from "../kernels/filter-kernel.ts";
-import { filteredConv2d, filteringOf } from "../kernels/filtered-conv2d.ts";
+import { filteredConv2d } from "../kernels/filtered-conv2d.ts";
 import type { Filtering } from "../kernels/filtering.ts";
 import { type MatmulAttributes, matmul } from "../kernels/matmul.ts";
 import { type MatmulWeightGradientAttributes, matmulWeightGradient } from "../kernels/matmul-weight-gradient.ts";

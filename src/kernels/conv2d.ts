@@ -21,7 +21,9 @@ import {
   windowMap,
 } from "./convolution.ts";
 import { filteredConv2dWeightGradient, gradientFiltering } from "./filtered-conv2d-weight-gradient.ts";
-import { elementsOf, type Op, type Operand, type Tensor, type TensorType } from "./op.ts";
+import type { FilteredImage, Filtering } from "./filtering.ts";
+import { bestFiltering } from "./filtering-plan.ts";
+import { elementsOf, type GraphBuilder, type Op, type Operand, type Tensor, type TensorType } from "./op.ts";
 import { packPanel } from "./packing.ts";
 import {
   canScatter,
@@ -63,6 +65,18 @@ export function outputSize(
 
 /** The methods that leave work out, filtering and the sparse ones, are for neighbouring pixels. */
 export const isDilated = ({ dilation = NEIGHBOURS }: Conv2dAttributes) => dilation.some((distance) => distance > 1);
+
+/** The filtering of a convolution; none where it saves no work. */
+export function filteringOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): Filtering | undefined {
+  if (attributes.strides.some((stride) => stride > 1) || isDilated(attributes)) return undefined;
+  return bestFiltering(kernel.shape, filteredImage(attributes, x, kernel));
+}
+
+export function filteredImage(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): FilteredImage {
+  const [height, width] = x.shape as [number, number, number];
+  const [top, , left] = attributes.padding;
+  return { size: [height, width], top, left, output: outputSize(attributes, x, kernel) };
+}
 
 /**
  * x (height, width, in), kernel (kernelHeight, kernelWidth, in, out), optionally bias (out)
@@ -118,32 +132,17 @@ export const conv2d: Op<Conv2dAttributes> = {
   },
 
   gradient(graph, { attributes, inputs: [x, kernel, bias], outputs: [y, winners] }, [dy], wanted) {
-    const { strides, dilation = NEIGHBOURS, padding, relu, pool } = attributes;
-    const dActive = relu ? graph.apply(reluGradient, {}, y!, dy!) : dy!;
-    // ReLU and pooling make gradients zero.
-    const isSparse = (relu || pool) && !isDilated(attributes);
-    const won = pool ? [winners!] : [];
-    const inputGradient = () => {
-      // With strides a convolution would multiply the zeros between the gradients.
-      if (isSparse || strides.some((stride) => stride > 1)) {
-        const own = { strides, padding, image: x!.shape, pooled: pool ?? false };
-        return graph.apply(sparseConv2dInputGradient, own, dActive, kernel!, ...won);
-      }
-      const own = { strides, dilation, padding: turnedPadding(attributes, kernel!) };
-      return graph.apply(conv2d, own, dActive, graph.apply(turnKernel, {}, kernel!));
+    const gradients: Gradients = {
+      x: x!,
+      kernel: kernel!,
+      dy: attributes.relu ? graph.apply(reluGradient, {}, y!, dy!) : dy!,
+      winners: attributes.pool ? [winners!] : [],
     };
     // Units of the kernel's gradient are large: threads that are done with them early take more of the input's.
-    const added = (sums: Tensor) =>
-      graph.applyAll(addSegments, { kernel: kernel!.shape as [number, number, number, number] }, sums);
-    const ownGradients = () => {
-      const own = { strides, dilation, padding, kernelSize: [kernel!.shape[0]!, kernel!.shape[1]!] as const };
-      if (isSparse) return added(graph.apply(sparseConv2dWeightGradient, own, x!, dActive, ...won));
-      if (gradientFiltering(own, x!, dActive))
-        return added(graph.apply(filteredConv2dWeightGradient, own, x!, dActive));
-      return [graph.apply(conv2dWeightGradient, own, x!, dActive), bias && graph.apply(channelSum, {}, dActive)];
-    };
-    const own = ownGradients();
-    return [wanted[0] ? inputGradient() : undefined, ...own];
+    return [
+      wanted[0] ? inputGradient(graph, attributes, gradients) : undefined,
+      ...ownGradients(graph, attributes, gradients, bias !== undefined),
+    ];
   },
 
   operations(attributes, [x, kernel]) {
@@ -165,6 +164,58 @@ export const conv2d: Op<Conv2dAttributes> = {
     }
   },
 };
+
+/** What the gradients are computed from: that of the output is behind the ReLU, where there is one. */
+interface Gradients {
+  readonly x: Tensor;
+  readonly kernel: Tensor;
+  readonly dy: Tensor;
+  /** Of the windows, where pooling. */
+  readonly winners: readonly Tensor[];
+}
+
+/**
+ * Behind pooling most of the output's gradient is zero, and with strides zeros would lie between its values: it is listed.
+ * Else the input's is a convolution of it, which is filtered where that saves work; where not, ReLU's zeros are left out.
+ */
+function inputGradient(
+  graph: GraphBuilder,
+  attributes: Conv2dAttributes,
+  { x, kernel, dy, winners }: Gradients,
+): Tensor {
+  const { strides, dilation = NEIGHBOURS, padding, relu, pool = false } = attributes;
+  const turned: Conv2dAttributes = { strides, dilation, padding: turnedPadding(attributes, kernel) };
+  const isConvolved = strides.every((stride) => stride === 1) && !pool;
+  if (isConvolved && (!relu || isDilated(attributes) || filteringOf(turned, dy, turnKernel.infer({}, [kernel])[0]!))) {
+    return graph.apply(conv2d, turned, dy, graph.apply(turnKernel, {}, kernel));
+  }
+  return graph.apply(
+    sparseConv2dInputGradient,
+    { strides, padding, image: x.shape, pooled: pool },
+    dy,
+    kernel,
+    ...winners,
+  );
+}
+
+/** The gradients of kernel and bias; as with the input's, what is mostly zero is listed, else filtered where that saves work. */
+function ownGradients(
+  graph: GraphBuilder,
+  attributes: Conv2dAttributes,
+  { x, kernel, dy, winners }: Gradients,
+  hasBias: boolean,
+): (Tensor | undefined)[] {
+  const { strides, dilation = NEIGHBOURS, padding, relu, pool } = attributes;
+  const [height, width] = kernel.shape as [number, number];
+  const own = { strides, dilation, padding, kernelSize: [height, width] as const };
+  const added = (sums: Tensor) =>
+    graph.applyAll(addSegments, { kernel: kernel.shape as [number, number, number, number] }, sums);
+  if (!pool && gradientFiltering(own, x, dy)) return added(graph.apply(filteredConv2dWeightGradient, own, x, dy));
+  if ((pool || relu) && !isDilated(attributes)) {
+    return added(graph.apply(sparseConv2dWeightGradient, own, x, dy, ...winners));
+  }
+  return [graph.apply(conv2dWeightGradient, own, x, dy), hasBias ? graph.apply(channelSum, {}, dy) : undefined];
+}
 
 /** Rows and columns of zeros around the gradient of the output, of which a convolution gives that of the input. */
 function turnedPadding({ dilation = NEIGHBOURS, padding }: Conv2dAttributes, kernel: TensorType): Padding {

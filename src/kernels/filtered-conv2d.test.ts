@@ -9,9 +9,9 @@ import {
   runReference,
   sizes,
 } from "../../test/helpers/kernels.ts";
-import { type Conv2dAttributes, conv2d } from "./conv2d.ts";
+import { type Conv2dAttributes, conv2d, filteringOf } from "./conv2d.ts";
 import { filterKernel } from "./filter-kernel.ts";
-import { filteredConv2d, filteringOf } from "./filtered-conv2d.ts";
+import { filteredConv2d } from "./filtered-conv2d.ts";
 import { bestFiltering } from "./filtering-plan.ts";
 import type { TensorType, Value } from "./op.ts";
 import { convolutionOutput, type Padding } from "./window.ts";

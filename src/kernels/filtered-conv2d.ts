@@ -14,12 +14,11 @@
 import { i32, local } from "wasmati";
 import type { Emitter, F32, I32 } from "../wasm/emitter.ts";
 import { BLOCK_ROWS, clearSums, finishSums, loadSums, multiplyRun, PANEL_BYTES, storeSums, takeSums } from "./block.ts";
-import { type Conv2dAttributes, conv2d, isDilated, outputSize } from "./conv2d.ts";
+import { type Conv2dAttributes, conv2d, filteredImage } from "./conv2d.ts";
 import { clearMemory, copyMemory, storeMaximum } from "./convolution.ts";
-import type { FilteredImage, Filtering } from "./filtering.ts";
+import type { Filtering } from "./filtering.ts";
 import { type Band, bandOf, eachTileRow, type Group, groupOf } from "./filtering-bands.ts";
 import {
-  bestFiltering,
   type FilteredConvolution,
   layoutOf,
   mappedImage,
@@ -42,22 +41,10 @@ export interface FilteredConv2dAttributes extends Conv2dAttributes {
   readonly settles: boolean;
 }
 
-/** The filtering of a convolution; none where it saves no work. */
-export function filteringOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): Filtering | undefined {
-  if (attributes.strides.some((stride) => stride > 1) || isDilated(attributes)) return undefined;
-  return bestFiltering(kernel.shape, imageOf(attributes, x, kernel));
-}
-
-function imageOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): FilteredImage {
-  const [height, width] = x.shape as [number, number, number];
-  const [top, , left] = attributes.padding;
-  return { size: [height, width], top, left, output: outputSize(attributes, x, kernel) };
-}
-
 function planOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): FilteredConvolution {
   const { relu = false, pool = false } = attributes;
   const [channels, outputChannels] = [x.shape[2]!, kernel.shape[3]!];
-  return { ...imageOf(attributes, x, kernel), channels, outputChannels, relu, pool };
+  return { ...filteredImage(attributes, x, kernel), channels, outputChannels, relu, pool };
 }
 
 /**
