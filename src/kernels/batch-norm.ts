@@ -5,7 +5,7 @@
  */
 import { f32, f32x4, i32, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
-import { clearSums, eachPanel, PANEL_BYTES, storeSums, takeSums } from "./block.ts";
+import { clearSums, eachPanel, storeSums, takeSums } from "./block.ts";
 import { elementsOf, type GraphBuilder, type Node, type Op, type Operand, type Tensor, type TensorType } from "./op.ts";
 
 export interface BatchNormAttributes {
@@ -43,8 +43,7 @@ export const batchMoments: Op<object> = {
     const channels = mean!.shape[0]!;
     const positions = elementsOf(x!.shape) / channels;
     const count = e.v128(f32x4.splat(f32.convert_i32_u(i32.mul(e.batch, positions))));
-    eachPanel(e, channels, (index, columns) => {
-      const offset = e.i32(i32.mul(index, PANEL_BYTES));
+    eachPanel(e, channels, (offset, columns) => {
       const means = sumOverBatch(e, { channels, positions, columns }, offset, 1, ([sums], place) => {
         for (const [v, sum] of sums!.entries()) {
           local.set(sum, f32x4.add(sum, v128.load({ offset: x!.address + v * 16, align: 4 }, place)));
@@ -126,8 +125,7 @@ export const batchNormSums: Op<Pick<BatchNormAttributes, "epsilon">> = {
   emit(e, { epsilon }, [x, mean, variance, dy], [dGamma, dBeta]) {
     const channels = mean!.shape[0]!;
     const positions = elementsOf(x!.shape) / channels;
-    eachPanel(e, channels, (index, columns) => {
-      const offset = e.i32(i32.mul(index, PANEL_BYTES));
+    eachPanel(e, channels, (offset, columns) => {
       const means = Array.from({ length: Math.ceil(columns / 4) }, (_, v) => load(e, mean!, offset, v * 16));
       const [products, sums] = sumOverBatch(e, { channels, positions, columns }, offset, 2, ([own, plain], place) => {
         for (const [v, sum] of plain!.entries()) {

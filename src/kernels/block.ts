@@ -16,26 +16,40 @@ export const PANEL_COLUMNS = BLOCK_VECTORS * 4;
 
 export const PANEL_BYTES = PANEL_COLUMNS * 4;
 
+/** Columns of a cache line: who reads less of each brings it twice. */
+const LINE_COLUMNS = 16;
+
 /**
- * Cuts `total` columns into panels of eight and a narrower last one, shares the panels out among the threads, and runs
- * `body` for each panel of this thread; it is written once for full panels and once for the last.
+ * Cuts `total` columns into panels, a narrower one at the end, shares them out among the threads, and runs `body` for
+ * each panel of this thread, with the byte offset of its first column; it is written once for full panels and once for the
+ * last. Panels are as wide as cache lines, or half as wide where there would be one.
  */
-export function eachPanel(emitter: Emitter, total: number, body: (index: I32, columns: number) => void): void {
-  const { from, to } = emitter.share(Math.ceil(total / PANEL_COLUMNS));
+export function eachPanel(emitter: Emitter, total: number, body: (offset: I32, columns: number) => void): void {
+  const width = total > LINE_COLUMNS ? LINE_COLUMNS : PANEL_COLUMNS;
+  const { from, to } = emitter.share(Math.ceil(total / width));
   const index = emitter.i32();
-  emitter.for(index, from, to, 1, () => withColumns(emitter, total, index, (columns) => body(index, columns)));
+  emitter.for(index, from, to, 1, () => {
+    const offset = emitter.i32(i32.mul(index, width * 4));
+    withColumns(emitter, total, index, (columns) => body(offset, columns), width);
+  });
 }
 
 /** Runs `body` for the number of columns of a panel; it is written once for full panels and once for a narrower last. */
-export function withColumns(emitter: Emitter, total: number, index: I32, body: (columns: number) => void): void {
-  const full = Math.floor(total / PANEL_COLUMNS);
-  const rest = total % PANEL_COLUMNS;
-  if (!rest) emitter.scope(() => body(PANEL_COLUMNS));
+export function withColumns(
+  emitter: Emitter,
+  total: number,
+  index: I32,
+  body: (columns: number) => void,
+  width = PANEL_COLUMNS,
+): void {
+  const full = Math.floor(total / width);
+  const rest = total % width;
+  if (!rest) emitter.scope(() => body(width));
   else if (!full) emitter.scope(() => body(rest));
   else
     emitter.if(
       i32.lt_s(index, full),
-      () => body(PANEL_COLUMNS),
+      () => body(width),
       () => body(rest),
     );
 }

@@ -1,6 +1,6 @@
 /** Bias gradient: the sum of each channel over all positions of all samples, sample by sample in ascending order. */
 import { f32x4, i32, local, v128 } from "wasmati";
-import { clearSums, eachPanel, PANEL_BYTES, storeSums, takeSums } from "./block.ts";
+import { clearSums, eachPanel, storeSums, takeSums } from "./block.ts";
 import { elementsOf, type Op } from "./op.ts";
 
 /** dy (..., channels), batched → (channels). */
@@ -22,12 +22,12 @@ export const channelSum: Op<object> = {
   emit(e, _, [dy], [sum]) {
     const channels = sum!.shape[0]!;
     const positions = elementsOf(dy!.shape) / channels;
-    eachPanel(e, channels, (index, columns) => {
+    eachPanel(e, channels, (offset, columns) => {
       // A sum a sample, then their sum: rounding errors grow with the root of the longer run only.
       const [totals] = takeSums(e, 1, columns) as [ReturnType<typeof e.v128>[]];
       const [sums] = takeSums(e, 1, columns) as [ReturnType<typeof e.v128>[]];
       clearSums([totals]);
-      const address = e.i32(e.address(dy!.address, [index, PANEL_BYTES]));
+      const address = e.i32(i32.add(offset, dy!.address));
       e.for(e.i32(), 0, e.batch, 1, () => {
         clearSums([sums]);
         e.for(e.i32(), 0, positions, 1, () => {
@@ -38,7 +38,7 @@ export const channelSum: Op<object> = {
         });
         for (const [v, total] of totals.entries()) local.set(total, f32x4.add(total, sums[v]!));
       });
-      storeSums(e, [totals], e.i32(e.address(sum!.address, [index, PANEL_BYTES])), [0], columns);
+      storeSums(e, [totals], e.i32(i32.add(offset, sum!.address)), [0], columns);
     });
   },
 };
