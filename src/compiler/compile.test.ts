@@ -4,7 +4,17 @@ import { expectClose, randomData } from "../../test/helpers/kernels.ts";
 import { type BuiltNetwork, type NetworkOptions, networkOf, recipeNetwork } from "../../test/helpers/networks.ts";
 import { type FilteredConv2dAttributes, filteredConv2d } from "../kernels/filtered-conv2d.ts";
 import { elementsOf, type Op, type Tensor } from "../kernels/op.ts";
-import { activation, conv2d, dense, dropout, flatten, leakyReLU, maxPooling2d } from "../layers/index.ts";
+import {
+  activation,
+  batchNormalization,
+  conv2d,
+  dense,
+  dropout,
+  flatten,
+  leakyReLU,
+  maxPooling2d,
+  reLU,
+} from "../layers/index.ts";
 import { categoricalCrossentropy, sparseCategoricalCrossentropy } from "../losses.ts";
 import { Session } from "../model/session.ts";
 import { adam, rmsprop, sgd } from "../optimizers/index.ts";
@@ -143,6 +153,20 @@ const networks: Record<string, Omit<NetworkOptions, "optimizer">> = {
     ],
     loss: dense_,
   },
+  "normalization, and convolutions that are filtered both ways": {
+    input: [9, 8, 4],
+    layers: [
+      conv2d({ filters: 16, kernelSize: 3, padding: "same", useBias: false }),
+      batchNormalization(),
+      reLU(),
+      conv2d({ filters: 12, kernelSize: 3, padding: "same", activation: "relu" }),
+      conv2d({ filters: 8, kernelSize: 5, padding: "same", activation: "tanh" }),
+      conv2d({ filters: 8, kernelSize: 3, strides: 2, padding: "same" }),
+      conv2d({ filters: 4, kernelSize: 1, activation: "relu" }),
+      ...end,
+    ],
+    loss: dense_,
+  },
   "layers of their own for activations, labels": {
     input: [6],
     layers: [
@@ -230,6 +254,21 @@ test("convolution, bias, ReLU and pooling become one op", () => {
     .get("trainStep")!
     .filter(({ op }) => op.name === "matmulWeightGradient");
   expect(gradients.map(({ outputs }) => outputs)).toEqual([[], []]);
+});
+
+test("dense gradients of convolutions are filtered, those that strides part gather", () => {
+  const layers = networks["normalization, and convolutions that are filtered both ways"]!;
+  const names = buildPrograms(networkOf({ ...layers, optimizer: sgd() }).network)
+    .get("trainStep")!
+    .map(({ op }) => op.name);
+  const count = (wanted: string) => names.filter((name) => name === wanted).length;
+  // Three convolutions with stride 1, and the input gradients of the second and the third.
+  expect(count("filteredConv2d")).toBe(3 + 2);
+  expect(count("filteredConv2dWeightGradient")).toBe(3);
+  // With the kernel of one pixel there is nothing to save, and behind its ReLU zeros to leave out.
+  expect([count("sparseConv2dInputGradient"), count("sparseConv2dWeightGradient")]).toEqual([2, 1]);
+  expect([count("turnKernel"), count("conv2dWeightGradient")]).toEqual([2, 1]);
+  expect(names.filter((name) => name === "relu")).toEqual([]);
 });
 
 test("poolings come before functions that never fall", () => {

@@ -3,6 +3,7 @@
  * nodes; runs before gradients are built, so that they are those of the fused ops.
  */
 import { neverFalls, relu, reluGradient } from "../kernels/activations.ts";
+import { batchNorm } from "../kernels/batch-norm.ts";
 import { biasAdd } from "../kernels/bias-add.ts";
 import { type Conv2dAttributes, conv2d, filteringOf, isDilated } from "../kernels/conv2d.ts";
 import { filterKernel } from "../kernels/filter-kernel.ts";
@@ -15,7 +16,7 @@ import type { Node, Op, Tensor } from "../kernels/op.ts";
 import { isUpdate } from "../kernels/parameter-update.ts";
 import { sparseConv2dInputGradient } from "../kernels/sparse-conv2d-input-gradient.ts";
 
-/** Fuses bias, ReLU and 2x2 pooling behind convolutions and products of matrices. Tensors in `kept` stay what they are. */
+/** Fuses bias, ReLU and 2x2 pooling behind convolutions and products of matrices, and ReLU behind normalization. Tensors in `kept` stay what they are. */
 export function fuse(nodes: readonly Node[], kept: ReadonlySet<Tensor>): Node[] {
   const uses = countUses(nodes);
   const fused: Node[] = [];
@@ -69,6 +70,9 @@ function merge(before: Node, after: Node): Node | undefined {
     outputs: after.outputs,
   });
   const { relu: hasRelu, pool } = before.attributes as Conv2dAttributes & MatmulAttributes;
+  if (before.op === (batchNorm as Op<unknown>) && after.op === (relu as Op<unknown>)) {
+    return hasRelu ? undefined : with_({ relu: true });
+  }
   if (before.op !== (conv2d as Op<unknown>) && before.op !== (matmul as Op<unknown>)) return undefined;
   if (pool) return undefined;
   if (after.op === (biasAdd as Op<unknown>)) {

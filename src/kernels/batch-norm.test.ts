@@ -5,10 +5,11 @@ import { batchMoments, batchNorm, batchNormInputGradient, batchNormSums, movingA
 
 const cases = fc.record({
   batch: sizes(4),
-  shape: fc.oneof(fc.tuple(sizes(19)), fc.tuple(sizes(4), sizes(3), sizes(19))),
+  shape: fc.oneof(fc.tuple(sizes(37)), fc.tuple(sizes(4), sizes(3), sizes(37))),
   scale: fc.boolean(),
   center: fc.boolean(),
   ofBatch: fc.boolean(),
+  relu: fc.boolean(),
   seed: fc.nat(),
 });
 

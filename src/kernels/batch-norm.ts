@@ -5,7 +5,8 @@
  */
 import { f32, f32x4, i32, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
-import { clearSums, eachPanel, storeSums, takeSums } from "./block.ts";
+import { reluGradient } from "./activations.ts";
+import { clearSums, eachPanel, finishSums, storeSums, takeSums } from "./block.ts";
 import { elementsOf, type GraphBuilder, type Node, type Op, type Operand, type Tensor, type TensorType } from "./op.ts";
 
 export interface BatchNormAttributes {
@@ -17,6 +18,8 @@ export interface BatchNormAttributes {
   readonly center: boolean;
   /** The moments are those of the batch, which the gradient then goes through, not constants. */
   readonly ofBatch: boolean;
+  /** Negative outputs become 0. */
+  readonly relu?: boolean;
 }
 
 const perChannel = (x: TensorType): TensorType => ({ shape: x.shape.slice(-1), batched: false, dtype: "float32" });
@@ -64,7 +67,7 @@ export const batchMoments: Op<object> = {
   },
 };
 
-/** x (…, channels), mean, variance and, where there are, gamma and beta (channels) → (x - mean) / √(variance + ε) · gamma + beta. */
+/** x (…, channels), mean, variance and, where there are, gamma and beta (channels) → (x - mean) / √(variance + ε) · gamma + beta; with ReLU behind it where asked. */
 export const batchNorm: Op<BatchNormAttributes> = {
   name: "batchNorm",
   infer: (_, [x]) => [likeInput(x!)],
@@ -74,7 +77,8 @@ export const batchNorm: Op<BatchNormAttributes> = {
     for (let i = 0; i < batch * elementsOf(x!.shape); i++) {
       const c = i % channels;
       const factor = (gamma?.data[c] ?? 1) / Math.sqrt(variance!.data[c]! + attributes.epsilon);
-      y!.data[i] = (x!.data[i]! - mean!.data[c]!) * factor + (beta?.data[c] ?? 0);
+      const value = (x!.data[i]! - mean!.data[c]!) * factor + (beta?.data[c] ?? 0);
+      y!.data[i] = attributes.relu && value < 0 ? 0 : value;
     }
   },
   gradient: batchNormGradients,
@@ -85,8 +89,10 @@ export const batchNorm: Op<BatchNormAttributes> = {
       const factor = emitFactor(e, attributes, variance!, gamma, offset);
       const shift = beta && load(e, beta, offset);
       eachPosition((place) => {
-        const scaled = e.v128(f32x4.mul(f32x4.sub(load(e, x!, place), middle), factor));
-        e.storeLanes(place, y!.address, shift ? e.v128(f32x4.add(scaled, shift)) : scaled, lanes);
+        const value = e.v128(f32x4.mul(f32x4.sub(load(e, x!, place), middle), factor));
+        if (shift) local.set(value, f32x4.add(value, shift));
+        finishSums([[value]], undefined, attributes.relu ?? false);
+        e.storeLanes(place, y!.address, value, lanes);
       });
     });
   },
@@ -94,14 +100,15 @@ export const batchNorm: Op<BatchNormAttributes> = {
 
 function batchNormGradients(
   graph: GraphBuilder,
-  { attributes, inputs }: Node<BatchNormAttributes>,
-  [dy]: readonly Tensor[],
+  { attributes, inputs, outputs: [y] }: Node<BatchNormAttributes>,
+  [dOutput]: readonly Tensor[],
 ): (Tensor | undefined)[] {
   const [x, mean, variance, ...rest] = inputs as [Tensor, Tensor, Tensor, ...Tensor[]];
   const { gamma } = partsOf(attributes, rest);
-  const [dGamma, dBeta] = graph.applyAll(batchNormSums, attributes, x, mean, variance, dy!);
+  const dy = attributes.relu ? graph.apply(reluGradient, {}, y!, dOutput!) : dOutput!;
+  const [dGamma, dBeta] = graph.applyAll(batchNormSums, attributes, x, mean, variance, dy);
   const more = [...(gamma ? [gamma] : []), ...(attributes.ofBatch ? [dGamma!, dBeta!] : [])];
-  const dx = graph.apply(batchNormInputGradient, attributes, x, mean, variance, dy!, ...more);
+  const dx = graph.apply(batchNormInputGradient, attributes, x, mean, variance, dy, ...more);
   return [dx, undefined, undefined, ...(gamma ? [dGamma] : []), ...(attributes.center ? [dBeta] : [])];
 }
 

@@ -48,8 +48,10 @@ export function gradientFiltering(
   const [rows, columns, outs] = dy.shape as [number, number, number];
   const channels = x.shape[2]!;
   if ([...strides, ...dilation].some((step) => step > 1)) return undefined;
-  // Channels in whole vectors, so that what is transformed back lies without gaps.
+  // Channels in whole vectors, so that what is transformed back lies without gaps; and no part of the kernel that sees zeros
+  // around the image alone, for its gradient is to be exactly zero.
   if (size !== width || (size !== 3 && size !== 5) || channels % 4 || outs % 4) return undefined;
+  if (rows < size || columns < size) return undefined;
   let best: Filtering | undefined;
   let lowest = rows * columns * size * size * channels * outs;
   for (const method of [4, 2].map((r) => winogradFiltering(size, r))) {

@@ -22,7 +22,7 @@ export interface NetworkOptions {
 export interface BuiltNetwork {
   readonly network: Network & { readonly training: NonNullable<Network["training"]> };
   readonly optimizer: Optimizer;
-  /** First values of the parameters. */
+  /** First values of all weights. */
   readonly initial: ReadonlyMap<Tensor, Float32Array>;
 }
 
@@ -42,13 +42,16 @@ export function recipeNetwork(): BuiltNetwork {
 
 export function networkOf({ input, layers, loss, optimizer, split = false }: NetworkOptions): BuiltNetwork {
   const initial = new Map<Tensor, Float32Array>();
+  const untrained: Tensor[] = [];
   let shape = input;
   const placed = layers.map((layer, index) => {
     const tensors = layer.weights(shape).map((spec) => {
       const tensor = stateTensor(`${index}/${spec.name}`, spec.shape);
       // Biases are not left at zero: that would hide them.
       const random = generator(9, index);
-      const isBias = spec.shape.length === 1;
+      const isTrained = spec.trainable !== false;
+      const isBias = spec.shape.length === 1 && isTrained;
+      if (!isTrained) untrained.push(tensor);
       const values = isBias ? new Float32Array(elementsOf(spec.shape)).map(() => random.uniform() - 0.5) : undefined;
       initial.set(tensor, values ?? spec.initializer.create(spec.shape, random));
       return tensor;
@@ -56,13 +59,14 @@ export function networkOf({ input, layers, loss, optimizer, split = false }: Net
     shape = layer.outputShape(shape, "layer");
     return { layer, tensors };
   });
-  const parameters = [...initial.keys()];
+  const parameters = [...initial.keys()].filter((tensor) => !untrained.includes(tensor));
   const target = loss.target(shape);
   const metric = toMetric("accuracy", loss, shape);
   const network = {
     ...inputTensors(input),
     output: batchTensor("output", shape),
     parameters,
+    untrained,
     forward: (graph: GraphBuilder, x: Tensor, step?: Tensor) => {
       const builder = split ? splitting(graph) : graph;
       return placed.reduce((value, { layer, tensors }) => layer.lower(builder, value, tensors, step), x);
