@@ -128,14 +128,13 @@ export const depthwiseConv2dWeightGradient: Op<WeightGradientAttributes> = {
     const channels = x!.shape[2]!;
     const panels = Math.ceil(channels / PANEL);
     const rest = channels % PANEL;
-    const { from, to } = e.share(windows.window[0] * windows.window[1] * panels);
+    const { from, to } = e.share(windows.window[0] * panels);
     const piece = e.i32();
     e.for(piece, from, to, 1, () => {
-      const pixel = e.i32(i32.div_u(piece, panels));
+      const row = e.i32(i32.div_u(piece, panels));
       const panel = e.i32(i32.rem_u(piece, panels));
-      const target = e.i32(e.address(dw!.address, [pixel, channels * 4], [panel, PANEL * 4]));
       const offset = e.i32(i32.mul(panel, PANEL * 4));
-      const sum = (count: number) => sumPixel(e, windows, { x: x!, dy: dy!, pixel, offset, target }, count);
+      const sum = (count: number) => sumRow(e, windows, { x: x!, dy: dy!, dw: dw!, row, offset }, count);
       if (!rest) sum(PANEL);
       else if (panels === 1) sum(rest);
       else
@@ -151,47 +150,89 @@ export const depthwiseConv2dWeightGradient: Op<WeightGradientAttributes> = {
 interface Piece {
   readonly x: Operand;
   readonly dy: Operand;
-  /** Number of the kernel's pixel. */
-  readonly pixel: I32;
+  readonly dw: Operand;
+  /** Number of the kernel's row. */
+  readonly row: I32;
   /** Byte offset of the panel. */
   readonly offset: I32;
-  readonly target: I32;
 }
 
-/** The gradient of one pixel of the kernel, for a panel of `channels` channels. */
-function sumPixel(e: Emitter, windows: Windows, { x, dy, pixel, offset, target }: Piece, channels: number): void {
-  const { image, output, window } = windows;
+/**
+ * The gradients of one row of the kernel, for a panel of `channels` channels. They are carried in memory from sample to
+ * sample, of which the panel's values stay in the first-level cache from pixel to pixel of the row.
+ */
+function sumRow(e: Emitter, windows: Windows, { x, dy, dw, row, offset }: Piece, channels: number): void {
+  const { image, window } = windows;
   const bytes = image[2]! * 4;
-  const rows = positionsInImage(e, windows, e.i32(i32.div_u(pixel, window[1])), 0);
-  const columns = positionsInImage(e, windows, e.i32(i32.rem_u(pixel, window[1])), 1);
-  const totals = panelVectors(e, channels);
+  const first = e.i32(e.address(dw.address, [row, window[1] * bytes], [offset, 1]));
+  const rows = positionsInImage(e, windows, row, 0);
   const sums = panelVectors(e, channels);
-  const clear = (vectors: readonly V128[]) => {
-    for (const vector of vectors) local.set(vector, f32x4.splat(0));
+  const clear = () => {
+    for (const sum of sums) local.set(sum, f32x4.splat(0));
   };
-  clear(totals);
-  const [n, row] = [e.i32(), e.i32()];
-  e.for(n, 0, e.batch, 1, () => {
-    clear(sums);
-    e.for(row, rows.from, rows.to, 1, () => {
-      const y = e.i32(i32.add(i32.mul(row, windows.strides[0]), rows.start));
-      const line = e.i32(e.address(x.address, [n, elementsOf(image) * 4], [y, image[1]! * bytes]));
-      const first = e.i32(i32.add(i32.mul(columns.from, windows.strides[1]), columns.start));
-      const source = e.i32(e.address(0, [line, 1], [first, bytes], [offset, 1]));
-      const start = e.address(dy.address, [n, elementsOf(output) * bytes], [row, output[1]! * bytes]);
-      const slope = e.i32(i32.add(start, e.address(0, [columns.from, bytes], [offset, 1])));
-      e.for(e.i32(), columns.from, columns.to, 1, () => {
-        for (const [v, sum] of sums.entries()) {
-          const value = e.v128(v128.load({ offset: v * 16, align: 4 }, source));
-          e.accumulate(sum, value, v128.load({ offset: v * 16, align: 4 }, slope));
-        }
-        local.set(source, i32.add(source, windows.strides[1] * bytes));
-        local.set(slope, i32.add(slope, bytes));
-      });
+  const store = (target: I32) => {
+    for (const [v, sum] of sums.entries()) e.storeLanes(target, v * 16, sum, lanesOf(channels, v));
+  };
+  const target = e.i32(first);
+  const pixel = e.i32();
+  const eachPixel = (body: () => void) => {
+    local.set(target, first);
+    e.for(pixel, 0, window[1], 1, () => {
+      body();
+      local.set(target, i32.add(target, bytes));
     });
-    for (const [v, total] of totals.entries()) local.set(total, f32x4.add(total, sums[v]!));
+  };
+  clear();
+  eachPixel(() => store(target));
+  const n = e.i32();
+  e.for(n, 0, e.batch, 1, () => {
+    eachPixel(() => {
+      clear();
+      sumPixel(e, windows, { x, dy, n, rows, pixel, offset }, sums);
+      for (const [v, sum] of sums.entries()) {
+        local.set(sum, f32x4.add(sum, v128.load({ offset: v * 16, align: 4 }, target)));
+      }
+      store(target);
+    });
   });
-  for (const [v, total] of totals.entries()) e.storeLanes(target, v * 16, total, lanesOf(channels, v));
+}
+
+interface SamplePixel extends Pick<Piece, "x" | "dy" | "offset"> {
+  /** The sample. */
+  readonly n: I32;
+  /** Rows of positions at which the row of the kernel is in the image. */
+  readonly rows: ReturnType<typeof positionsInImage>;
+  /** Number of the pixel in its row. */
+  readonly pixel: I32;
+}
+
+/** Adds one sample's products of one pixel of the kernel to the sums. */
+function sumPixel(
+  e: Emitter,
+  windows: Windows,
+  { x, dy, n, rows, pixel, offset }: SamplePixel,
+  sums: readonly V128[],
+): void {
+  const { image, output, strides } = windows;
+  const bytes = image[2]! * 4;
+  const columns = positionsInImage(e, windows, pixel, 1);
+  const row = e.i32();
+  e.for(row, rows.from, rows.to, 1, () => {
+    const y = e.i32(i32.add(i32.mul(row, strides[0]), rows.start));
+    const line = e.i32(e.address(x.address, [n, elementsOf(image) * 4], [y, image[1]! * bytes]));
+    const first = e.i32(i32.add(i32.mul(columns.from, strides[1]), columns.start));
+    const source = e.i32(e.address(0, [line, 1], [first, bytes], [offset, 1]));
+    const start = e.address(dy.address, [n, elementsOf(output) * bytes], [row, output[1]! * bytes]);
+    const slope = e.i32(i32.add(start, e.address(0, [columns.from, bytes], [offset, 1])));
+    e.for(e.i32(), columns.from, columns.to, 1, () => {
+      for (const [v, sum] of sums.entries()) {
+        const value = e.v128(v128.load({ offset: v * 16, align: 4 }, source));
+        e.accumulate(sum, value, v128.load({ offset: v * 16, align: 4 }, slope));
+      }
+      local.set(source, i32.add(source, strides[1] * bytes));
+      local.set(slope, i32.add(slope, bytes));
+    });
+  });
 }
 
 /**
