@@ -13,6 +13,11 @@ const charts = [
   { section: "valid", title: 'Training step with the second convolution "valid" (ms)' },
   { section: "convnet", title: "Training step, Conv 32, pool, Conv 64, pool, Dropout, Dense 10 (ms)" },
   { section: "strided", title: "Training step, three strided convolutions on 32x32x3 (ms)" },
+  {
+    section: "normalized",
+    title: "Training step, two pairs of 3x3 convolutions with batch normalization on 32x32x3 (ms)",
+  },
+  { section: "tanh", title: "Training step, two 3x3 convolutions with tanh and pooling on 32x32x3 (ms)" },
   { section: "one", title: "One image, one call (ms, logarithmic)", logarithmic: true },
   { section: "many", title: "10,000 images (ms)" },
   { section: "cold", title: "One image from a cold start (s)" },

@@ -135,5 +135,5 @@ export function setUp() {
   const run = (command, args, options = {}) => execFileSync(command, args, { stdio: "inherit", ...options });
   if (!existsSync(new URL(".venv/bin/python", here))) run("python3", ["-m", "venv", file(".venv")]);
   run(file(".venv/bin/python"), ["-m", "pip", "install", "--quiet", "-r", file("requirements.txt")]);
-  run("npm", ["install", "--no-audit", "--no-fund", "--ignore-scripts"], { cwd: file("peers") });
+  run("npm", ["install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"], { cwd: file("peers") });
 }

@@ -25,11 +25,13 @@ def build(definition):
     model = keras.Sequential([keras.Input(definition["input"])])
     for layer in definition["layers"]:
         if "conv" in layer:
-            model.add(
-                layers.Conv2D(
-                    layer["conv"], layer["kernel"], layer.get("strides", 1), padding=layer["padding"], activation="relu"
-                )
-            )
+            norm = layer.get("norm", False)
+            activation = None if norm else layer.get("activation", "relu")
+            strides, padding = layer.get("strides", 1), layer["padding"]
+            model.add(layers.Conv2D(layer["conv"], layer["kernel"], strides, padding=padding, activation=activation))
+            if norm:
+                model.add(layers.BatchNormalization())
+                model.add(layers.ReLU())
         elif "pool" in layer:
             model.add(layers.MaxPooling2D(layer["pool"]))
         elif "dropout" in layer:

@@ -31,6 +31,34 @@ export const networks = {
       { dense: 10 },
     ],
   },
+  /** Two pairs of convolutions with batch normalization before their ReLUs, on random images. */
+  normalized: {
+    input: [32, 32, 3],
+    data: "random",
+    layers: [
+      { conv: 32, kernel: 3, padding: "same", norm: true },
+      { conv: 32, kernel: 3, padding: "same", norm: true },
+      { pool: 2 },
+      { conv: 64, kernel: 3, padding: "same", norm: true },
+      { conv: 64, kernel: 3, padding: "same", norm: true },
+      { pool: 2 },
+      { flatten: true },
+      { dense: 10 },
+    ],
+  },
+  /** Two convolutions with tanh before their pooling, on random images. */
+  tanh: {
+    input: [32, 32, 3],
+    data: "random",
+    layers: [
+      { conv: 32, kernel: 3, padding: "same", activation: "tanh" },
+      { pool: 2 },
+      { conv: 64, kernel: 3, padding: "same", activation: "tanh" },
+      { pool: 2 },
+      { flatten: true },
+      { dense: 10 },
+    ],
+  },
   /** Three strided convolutions, no pooling, on random images. */
   strided: {
     input: [32, 32, 3],
@@ -45,19 +73,21 @@ export const networks = {
   },
 };
 
-/** Builds a network with our library. */
+/** Builds a network with our library. A convolution has a ReLU behind it, or another activation, or normalization and a ReLU. */
 export function build({ layers, Sequential }, { input, layers: list }, options = {}) {
   const make = (layer) => {
     if (layer.conv) {
-      const { conv: filters, kernel: kernelSize, strides = 1, padding } = layer;
-      return layers.conv2d({ filters, kernelSize, strides, padding, activation: "relu" });
+      const { conv: filters, kernel: kernelSize, strides = 1, padding, norm = false, activation = "relu" } = layer;
+      const own = { filters, kernelSize, strides, padding };
+      if (norm) return [layers.conv2d(own), layers.batchNormalization(), layers.reLU()];
+      return layers.conv2d({ ...own, activation });
     }
     if (layer.pool) return layers.maxPooling2d({ poolSize: layer.pool });
     if (layer.dropout) return layers.dropout({ rate: layer.dropout });
     if (layer.flatten) return layers.flatten();
     return layers.dense({ units: layer.dense, activation: layer.activation ?? "softmax" });
   };
-  const model = new Sequential([layers.input({ shape: input }), ...list.map(make)], options);
+  const model = new Sequential([layers.input({ shape: input }), ...list.flatMap(make)], options);
   model.compile({ loss: "categorical_crossentropy", optimizer: "adam", metrics: ["accuracy"] });
   return model;
 }

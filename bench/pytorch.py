@@ -35,8 +35,10 @@ def build(definition):
             else:
                 layers.append(nn.Conv2d(channels, layer["conv"], kernel, stride))
                 height = width = (height - kernel) // stride + 1
-            layers.append(nn.ReLU())
             channels = layer["conv"]
+            if layer.get("norm"):
+                layers.append(nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01))
+            layers.append(nn.Tanh() if layer.get("activation") == "tanh" else nn.ReLU())
         elif "pool" in layer:
             layers.append(nn.MaxPool2d(layer["pool"]))
             height, width = height // layer["pool"], width // layer["pool"]

@@ -9,6 +9,8 @@ const titles = {
   valid: 'training step, "valid"',
   convnet: "training step, small convnet with dropout",
   strided: "training step, strided net",
+  normalized: "training step, batch normalization",
+  tanh: "training step, tanh before pooling",
   one: "one image, one call",
   many: "10,000 images",
   cold: "one image from a cold start",

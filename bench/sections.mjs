@@ -249,6 +249,8 @@ export const sections = {
   valid: trainingStep("valid"),
   convnet: trainingStep("convnet", { stages: [0, 1], peerNames: ["PyTorch", "Keras (TensorFlow)"] }),
   strided: trainingStep("strided", { stages: [0], peerNames: ["PyTorch", "Keras (TensorFlow)"] }),
+  normalized: trainingStep("normalized", { stages: [0], peerNames: ["PyTorch", "Keras (TensorFlow)"] }),
+  tanh: trainingStep("tanh", { stages: [0], peerNames: ["PyTorch", "Keras (TensorFlow)"] }),
   one: prediction("one", {
     counts: [300, 100],
     peerTasks: (name) => (name === "PyTorch" ? { "": "one" } : { " predict": "one", " function": "direct" }),
