@@ -154,12 +154,12 @@ const networks: Record<string, Omit<NetworkOptions, "optimizer">> = {
     loss: dense_,
   },
   "normalization, and convolutions that are filtered both ways": {
-    input: [9, 8, 4],
+    input: [8, 8, 4],
     layers: [
       conv2d({ filters: 16, kernelSize: 3, padding: "same", useBias: false }),
       batchNormalization(),
       reLU(),
-      conv2d({ filters: 12, kernelSize: 3, padding: "same", activation: "relu" }),
+      conv2d({ filters: 32, kernelSize: 3, padding: "same", activation: "relu" }),
       conv2d({ filters: 8, kernelSize: 5, padding: "same", activation: "tanh" }),
       conv2d({ filters: 8, kernelSize: 3, strides: 2, padding: "same" }),
       conv2d({ filters: 4, kernelSize: 1, activation: "relu" }),

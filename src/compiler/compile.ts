@@ -171,7 +171,8 @@ function graphOf({ input, inputBytes, inputDivisor }: Network): Graph {
 function buildForward(network: Network): readonly Node[] {
   const graph = graphOf(network);
   const result = network.forward(graph, network.input);
-  const fused = leaveOutWinners(findSparseInputs(fuse(graph.nodes, new Set([result]))));
+  const used = withoutUnused(graph.nodes, [result]);
+  const fused = leaveOutWinners(findSparseInputs(fuse(used, new Set([result]))));
   return fused.map((node) => withOutput(node, result, network.output));
 }
 
@@ -223,9 +224,9 @@ function appendUpdate(
   });
 }
 
-/** Leaves out ops of whose outputs nobody makes use; an op without outputs works in place and stays. */
-function withoutUnused(nodes: readonly Node[]): Node[] {
-  const used = new Set<Tensor>();
+/** Leaves out ops of whose outputs nobody makes use but for `results`; an op without outputs works in place and stays. */
+function withoutUnused(nodes: readonly Node[], results: readonly Tensor[] = []): Node[] {
+  const used = new Set<Tensor>(results);
   const kept: Node[] = [];
   for (const node of [...nodes].reverse()) {
     if (node.outputs.length > 0 && !node.outputs.some((output) => used.has(output))) continue;

@@ -16,7 +16,10 @@ import type { Node, Op, Tensor } from "../kernels/op.ts";
 import { isUpdate } from "../kernels/parameter-update.ts";
 import { sparseConv2dInputGradient } from "../kernels/sparse-conv2d-input-gradient.ts";
 
-/** Fuses bias, ReLU and 2x2 pooling behind convolutions and products of matrices, and ReLU behind normalization. Tensors in `kept` stay what they are. */
+/**
+ * Fuses bias, ReLU and 2x2 pooling behind convolutions and products of matrices, and ReLU behind normalization. Tensors in
+ * `kept` stay what they are.
+ */
 export function fuse(nodes: readonly Node[], kept: ReadonlySet<Tensor>): Node[] {
   const uses = countUses(nodes);
   const fused: Node[] = [];
@@ -36,7 +39,8 @@ export function fuse(nodes: readonly Node[], kept: ReadonlySet<Tensor>): Node[] 
 
 /**
  * Takes maxima before functions that never fall, which then have fewer values to go over; and a convolution before them may
- * pool. ReLU stays where it is, for a convolution takes that in, too.
+ * pool. ReLU stays where it is, for a convolution takes that in, too. Of inputs whose values are equal but for rounding the
+ * largest then wins, not the first; and what is not a number, or is infinite, may win or lose where its value would not.
  */
 function poolFirst(nodes: readonly Node[], kept: ReadonlySet<Tensor>): readonly Node[] {
   const uses = countUses(nodes);
@@ -100,27 +104,28 @@ export function leaveOutWinners(nodes: readonly Node[]): Node[] {
 }
 
 /**
- * Has convolutions filtered where that takes fewer operations. They need transforms of their kernels, and where `prepared`
- * is given these are put there, by kernel, if they are not there yet: for programs that change no weights. In one that does
- * they stand before their convolutions; what ReLU and pooling choose is settled there, for gradients go the way of the
- * choice.
+ * Has convolutions filtered where that takes fewer operations. They need transforms of their kernels, which stand before
+ * them. Where `prepared` is given, for programs that change no weights, those of weights are put there, by kernel, if they are
+ * not there yet; without it what ReLU and pooling choose is settled, for gradients go the way of the choice.
  */
 export function filterConvolutions(nodes: readonly Node[], prepared?: Map<Tensor, Node>): Node[] {
+  const made = new Set(nodes.flatMap(({ outputs }) => outputs));
   return nodes.flatMap((node) => {
     if (node.op !== (conv2d as Op<unknown>)) return [node];
     const attributes = node.attributes as Conv2dAttributes;
     const [x, kernel, ...bias] = node.inputs as [Tensor, Tensor, ...Tensor[]];
     const method = filteringOf(attributes, x, kernel);
     if (!method) return [node];
-    const transform = prepared?.get(kernel) ?? transformOf(kernel, method);
-    prepared?.set(kernel, transform);
+    const shared = made.has(kernel) ? undefined : prepared;
+    const transform = shared?.get(kernel) ?? transformOf(kernel, method);
+    shared?.set(kernel, transform);
     const filtered: Node = {
       ...node,
       op: filteredConv2d as Op<unknown>,
       attributes: { ...attributes, method, settles: !prepared },
       inputs: [x, kernel, ...transform.outputs, ...bias],
     };
-    return prepared ? [filtered] : [transform, filtered];
+    return shared ? [filtered] : [transform, filtered];
   });
 }
 

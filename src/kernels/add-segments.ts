@@ -39,9 +39,6 @@ export function sumsOf([height, width, inputs, outs]: readonly number[]) {
 /** Threads share the output channels of a segment by so many: the lanes of a vector. */
 export const GROUP_CHANNELS = 4;
 
-/** With as many the last keeps no other thread waiting for long. */
-const UNITS_PER_THREAD = 2;
-
 /** A part of the work: samples [first, end) of a segment, and output channels [from, to). */
 export interface Segment {
   readonly index: I32;
@@ -53,16 +50,22 @@ export interface Segment {
 
 /**
  * Runs `body` for each part of this thread. Where there are few segments for the threads, or there are to be more parts,
- * the output channels of one are shared out; the last part may end past the last channel.
+ * the output channels of one are shared out; the last part may end past the last channel. With two units a thread the last
+ * keeps no other thread waiting for long.
  */
 export function eachSegment(
   e: Emitter,
-  { segments, groups, leastParts = 1 }: { segments: number; groups: number; leastParts?: number },
+  {
+    segments,
+    groups,
+    leastParts = 1,
+    unitsPerThread = 2,
+  }: { segments: number; groups: number; leastParts?: number; unitsPerThread?: number },
   body: (segment: Segment) => void,
 ): void {
   const filled = e.i32(i32.const(segments));
   e.atMost(filled, e.batch);
-  const parts = e.i32(i32.div_u(i32.sub(i32.add(i32.mul(e.threads, UNITS_PER_THREAD), filled), 1), filled));
+  const parts = e.i32(i32.div_u(i32.sub(i32.add(i32.mul(e.threads, unitsPerThread), filled), 1), filled));
   e.atLeast(parts, leastParts);
   e.atMost(parts, groups);
   const bound = (segment: I32) => e.i32(i32.div_u(i32.mul(segment, e.batch), segments));

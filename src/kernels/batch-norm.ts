@@ -67,7 +67,10 @@ export const batchMoments: Op<object> = {
   },
 };
 
-/** x (…, channels), mean, variance and, where there are, gamma and beta (channels) → (x - mean) / √(variance + ε) · gamma + beta; with ReLU behind it where asked. */
+/**
+ * x (…, channels), mean, variance and, where there are, gamma and beta (channels) → (x - mean) / √(variance + ε) · gamma + beta,
+ * with a ReLU behind it where asked.
+ */
 export const batchNorm: Op<BatchNormAttributes> = {
   name: "batchNorm",
   infer: (_, [x]) => [likeInput(x!)],
@@ -100,12 +103,12 @@ export const batchNorm: Op<BatchNormAttributes> = {
 
 function batchNormGradients(
   graph: GraphBuilder,
-  { attributes, inputs, outputs: [y] }: Node<BatchNormAttributes>,
+  { attributes: { relu, ...attributes }, inputs, outputs: [y] }: Node<BatchNormAttributes>,
   [dOutput]: readonly Tensor[],
 ): (Tensor | undefined)[] {
   const [x, mean, variance, ...rest] = inputs as [Tensor, Tensor, Tensor, ...Tensor[]];
   const { gamma } = partsOf(attributes, rest);
-  const dy = attributes.relu ? graph.apply(reluGradient, {}, y!, dOutput!) : dOutput!;
+  const dy = relu ? graph.apply(reluGradient, {}, y!, dOutput!) : dOutput!;
   const [dGamma, dBeta] = graph.applyAll(batchNormSums, attributes, x, mean, variance, dy);
   const more = [...(gamma ? [gamma] : []), ...(attributes.ofBatch ? [dGamma!, dBeta!] : [])];
   const dx = graph.apply(batchNormInputGradient, attributes, x, mean, variance, dy, ...more);

@@ -8,11 +8,12 @@ import {
   runReference,
   sizes,
 } from "../../test/helpers/kernels.ts";
+import { batchTensor, Graph, stateTensor } from "../compiler/graph.ts";
 import { addSegments } from "./add-segments.ts";
 import { conv2d } from "./conv2d.ts";
 import { conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
 import { filteredConv2dWeightGradient, gradientFiltering } from "./filtered-conv2d-weight-gradient.ts";
-import type { Value } from "./op.ts";
+import type { Tensor, Value } from "./op.ts";
 import { sparseConv2dInputGradient } from "./sparse-conv2d-input-gradient.ts";
 import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
 import { turnKernel } from "./turn-kernel.ts";
@@ -144,6 +145,43 @@ test("large kernels of many channels, of which rows of products would be too lon
     const attributes = { strides: [1, 1] as const, padding: [around, around, around, around] as const };
     expectMatchesReference({ op: conv2d, attributes, inputs, batch: 4 });
   }
+});
+
+/** Σ a b. */
+const dot = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+  Array.from(a, (value, i) => value * b[i]!).reduce((sum, product) => sum + product, 0);
+
+test("the input gradient of a convolution is its adjoint: what goes in times it, and what comes out times the gradient", () => {
+  fc.assert(
+    fc.property(maybeDilated, ({ batch, strides, dilation, padding, image, weights, seed }) => {
+      // Layers take strides or dilation.
+      const isDilated = dilation.some((step) => step > 1);
+      const attributes = { strides: isDilated ? ([1, 1] as const) : strides, dilation, padding };
+      const graph = new Graph();
+      const [x, kernel] = [batchTensor("x", image), stateTensor("kernel", weights)];
+      const y = graph.apply(conv2d, attributes, x, kernel);
+      const dy = batchTensor("dy", y.shape);
+      const [dx] = conv2d.gradient!(graph, graph.producer(y) as never, [dy], [true, true]);
+      const values = new Map([
+        [x, randomInput(image, batch, seed)],
+        [kernel, randomInput(weights, null, seed + 1)],
+        [dy, randomInput(y.shape, batch, seed + 2)],
+      ]);
+      for (const { op, attributes, inputs, outputs } of graph.nodes) {
+        const found = runReference({
+          op,
+          attributes,
+          inputs: inputs.map((input) => values.get(input)!),
+          batch,
+        }).outputs;
+        for (const [i, output] of outputs.entries()) values.set(output, { ...output, data: found[i]! });
+      }
+      const data = (tensor: Tensor) => values.get(tensor)!.data;
+      const [into, out] = [dot(data(x), data(dx!)), dot(data(y), data(dy))];
+      expect(Math.abs(into - out)).toBeLessThan(1e-4 * (1 + Math.abs(out)));
+    }),
+    { numRuns: 60 },
+  );
 });
 
 test("turnKernel matches its reference", () => {
@@ -298,7 +336,7 @@ test("filteredConv2dWeightGradient of more sums than a part may have, and of mor
     const image = [side, side, channels];
     const output: [number, number] = [side, side];
     const strides: [number, number] = [1, 1];
-    return { batch: 1, strides, padding, image, weights: [3, 3, channels, outs], output, seed: 1, pool: false };
+    return { batch: 3, strides, padding, image, weights: [3, 3, channels, outs], output, seed: 1, pool: false };
   };
   expectGradients(sized(4, 132, 140), filteredConv2dWeightGradient);
   expectGradients(sized(45, 8, 4), filteredConv2dWeightGradient);

@@ -55,21 +55,22 @@ export interface Conv2dAttributes {
 }
 
 /** The size of the output before pooling. */
-export function outputSize(
-  { strides, dilation = NEIGHBOURS, padding }: Conv2dAttributes,
-  x: TensorType,
-  kernel: TensorType,
-) {
+function outputSize({ strides, dilation = NEIGHBOURS, padding }: Conv2dAttributes, x: TensorType, kernel: TensorType) {
   return convolutionOutput(x.shape, windowSize(kernel.shape, dilation), strides, padding);
 }
 
 /** The methods that leave work out, filtering and the sparse ones, are for neighbouring pixels. */
 export const isDilated = ({ dilation = NEIGHBOURS }: Conv2dAttributes) => dilation.some((distance) => distance > 1);
 
-/** The filtering of a convolution; none where it saves no work. */
-export function filteringOf(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): Filtering | undefined {
+/** The filtering of a convolution; none where it saves no work against a `share` of all products. */
+export function filteringOf(
+  attributes: Conv2dAttributes,
+  x: TensorType,
+  kernel: TensorType,
+  share = 1,
+): Filtering | undefined {
   if (attributes.strides.some((stride) => stride > 1) || isDilated(attributes)) return undefined;
-  return bestFiltering(kernel.shape, filteredImage(attributes, x, kernel));
+  return bestFiltering(kernel.shape, filteredImage(attributes, x, kernel), share);
 }
 
 export function filteredImage(attributes: Conv2dAttributes, x: TensorType, kernel: TensorType): FilteredImage {
@@ -165,6 +166,9 @@ export const conv2d: Op<Conv2dAttributes> = {
   },
 };
 
+/** Share of the products that lists behind a ReLU do, about. */
+const BEHIND_RELU = 0.5;
+
 /** What the gradients are computed from: that of the output is behind the ReLU, where there is one. */
 interface Gradients {
   readonly x: Tensor;
@@ -186,7 +190,8 @@ function inputGradient(
   const { strides, dilation = NEIGHBOURS, padding, relu, pool = false } = attributes;
   const turned: Conv2dAttributes = { strides, dilation, padding: turnedPadding(attributes, kernel) };
   const isConvolved = strides.every((stride) => stride === 1) && !pool;
-  if (isConvolved && (!relu || isDilated(attributes) || filteringOf(turned, dy, turnKernel.infer({}, [kernel])[0]!))) {
+  const isFiltered = () => filteringOf(turned, dy, turnKernel.infer({}, [kernel])[0]!, BEHIND_RELU) !== undefined;
+  if (isConvolved && (!relu || isDilated(attributes) || isFiltered())) {
     return graph.apply(conv2d, turned, dy, graph.apply(turnKernel, {}, kernel));
   }
   return graph.apply(
@@ -210,7 +215,8 @@ function ownGradients(
   const own = { strides, dilation, padding, kernelSize: [height, width] as const };
   const added = (sums: Tensor) =>
     graph.applyAll(addSegments, { kernel: kernel.shape as [number, number, number, number] }, sums);
-  if (!pool && gradientFiltering(own, x, dy)) return added(graph.apply(filteredConv2dWeightGradient, own, x, dy));
+  if (!pool && gradientFiltering(own, x, dy, relu ? BEHIND_RELU : 1))
+    return added(graph.apply(filteredConv2dWeightGradient, own, x, dy));
   if ((pool || relu) && !isDilated(attributes)) {
     return added(graph.apply(sparseConv2dWeightGradient, own, x, dy, ...winners));
   }

@@ -1,5 +1,5 @@
 /**
- * The core that the convolution and its input gradient share: one padded sample against packed panels of weights.
+ * The core of the direct convolution: one padded sample against packed panels of weights.
  *
  * A "valid" convolution with stride is a product of matrices whose left side is never built: the scalars of one output
  * position lie in the image as `kernelHeight` runs of `kernelWidth * channels` contiguous values. Four output positions
@@ -19,6 +19,7 @@ import {
   storeSums,
   takeSums,
 } from "./block.ts";
+import type { Operand } from "./op.ts";
 import { windowSize } from "./window.ts";
 import { mapPitch, markBytesFor, type WindowMap } from "./window-map.ts";
 import { winnerAt } from "./winners.ts";
@@ -78,6 +79,34 @@ export function copyInside(
   });
 }
 
+/**
+ * Copies `count` rows of a sample, from row `top` on, to `target`, where they lie `pitch` bytes apart; those that the sample
+ * does not have are zeros.
+ */
+export function copyRows(
+  e: Emitter,
+  { tensor, sample, top, count }: { tensor: Operand; sample: I32; top: I32; count: number },
+  target: I32,
+  pitch: number,
+): void {
+  const [height, width, channels] = tensor.shape as [number, number, number];
+  const rowBytes = width * channels * 4;
+  const y = e.i32(top);
+  const from = e.i32(e.address(tensor.address, [sample, height * rowBytes], [y, rowBytes]));
+  const to = e.i32(target);
+  e.for(e.i32(), 0, count, 1, () => {
+    // A row above the first is, as an unsigned number, past the last.
+    e.if(
+      i32.lt_u(y, height),
+      () => copyMemory(from, to, rowBytes),
+      () => clearMemory(to, rowBytes),
+    );
+    local.set(y, i32.add(y, 1));
+    local.set(from, i32.add(from, rowBytes));
+    local.set(to, i32.add(to, pitch));
+  });
+}
+
 export function copyMemory(from: I32, to: I32, bytes: number): void {
   local.get(to);
   local.get(from);
@@ -96,13 +125,13 @@ export function clearMemory(address: I32, bytes: I32 | number): void {
 
 /**
  * Convolves one sample. `image` points to it, `panels` to the packed weights, `output` to where the sample's result
- * goes and, where pooling, `winners` to where the winners of its windows go (`winners.ts`). Where a `map`
- * of windows is given, blocks of windows that are all zero are not multiplied.
+ * goes and, where pooling, `winners` to where the winners of its windows go (`winners.ts`). Blocks of windows that are all
+ * zero, as `map` tells, are not multiplied.
  */
 export function emitConvolution(
   e: Emitter,
   plan: ConvolutionPlan,
-  { image, panels, output, winners, map }: { image: I32; panels: I32; output: I32; winners?: I32; map?: I32 },
+  { image, panels, output, winners, map }: { image: I32; panels: I32; output: I32; winners?: I32; map: I32 },
 ): void {
   const inner = plan.kernel[0] * plan.kernel[1] * plan.image.channels;
   const rest = plan.outputChannels % PANEL_COLUMNS;
@@ -124,7 +153,7 @@ interface Pointers {
   readonly panel: I32;
   readonly output: I32;
   readonly winners: I32 | undefined;
-  readonly map: I32 | undefined;
+  readonly map: I32;
   /** Byte offset of the panel's first channel within a position. */
   readonly offset: I32;
   readonly bias: I32 | undefined;
@@ -143,23 +172,19 @@ function emitPositions(e: Emitter, plan: ConvolutionPlan, columns: number, point
   const out = e.i32(i32.add(pointers.output, pointers.offset));
   const won = pool && pointers.winners ? e.i32(i32.add(pointers.winners, pointers.offset)) : undefined;
   const position = e.i32();
-  const marks = pointers.map && { line: e.i32(pointers.map), mark: e.i32() };
+  const marks = { line: e.i32(pointers.map), mark: e.i32() };
   const map = windowMap(plan);
   const pitchOfMap = mapPitch(map);
   const markStep = strides[1] * map.markBytes;
   const block = (count: number, offsets: number[]) => {
     const sums = takeSums(e, count, columns);
     clearSums(sums);
-    const multiply = () => emitBlock(e, plan, sums, offsets, position, pointers.panel);
-    if (!marks) multiply();
-    else {
-      const places = offsets.map(
-        (_, r) => (pool ? (r >> 1) * strides[0] * pitchOfMap : 0) + (pool ? r & 1 : r) * markStep,
-      );
-      const any = e.i32(i32.load8_u({ offset: places[0]! }, marks.mark));
-      for (const place of places.slice(1)) local.set(any, i32.or(any, i32.load8_u({ offset: place }, marks.mark)));
-      e.if(i32.ne(any, 0), multiply);
-    }
+    const places = offsets.map(
+      (_, r) => (pool ? (r >> 1) * strides[0] * pitchOfMap : 0) + (pool ? r & 1 : r) * markStep,
+    );
+    const any = e.i32(i32.load8_u({ offset: places[0]! }, marks.mark));
+    for (const place of places.slice(1)) local.set(any, i32.or(any, i32.load8_u({ offset: place }, marks.mark)));
+    e.if(i32.ne(any, 0), () => emitBlock(e, plan, sums, offsets, position, pointers.panel));
     finishSums(sums, pointers.bias, false);
     if (pool) storeMaximum(e, sums, plan.relu, out, won, columns);
     else {
@@ -178,11 +203,11 @@ function emitPositions(e: Emitter, plan: ConvolutionPlan, columns: number, point
   };
   const advance = (windows: number) => {
     local.set(position, i32.add(position, windows * stepX));
-    if (marks) local.set(marks.mark, i32.add(marks.mark, windows * markStep));
+    local.set(marks.mark, i32.add(marks.mark, windows * markStep));
   };
   e.for(e.i32(), 0, rows, 1, () => {
     local.set(position, line);
-    if (marks) local.set(marks.mark, marks.line);
+    local.set(marks.mark, marks.line);
     if (pool) {
       const window = [0, stepX, stepY, stepY + stepX];
       emitTimes(e, width, () => {
@@ -199,7 +224,7 @@ function emitPositions(e: Emitter, plan: ConvolutionPlan, columns: number, point
       if (rest) block(rest, neighbours.slice(0, rest));
     }
     local.set(line, i32.add(line, size * stepY));
-    if (marks) local.set(marks.line, i32.add(marks.line, size * strides[0] * pitchOfMap));
+    local.set(marks.line, i32.add(marks.line, size * strides[0] * pitchOfMap));
   });
 }
 

@@ -2,7 +2,7 @@
  * Depthwise 2-D convolution: each channel with a kernel of its own. See `windows.ts` for the walk. Several outputs a channel
  * are as many channels, each repeated: `repeat-channels.ts`.
  *
- * In the weight gradient threads share the weights, a pixel of the kernel and a panel of channels at a time, and run over
+ * In the weight gradient threads share the weights, a row of the kernel and a panel of channels at a time, and run over
  * all samples: a sum a sample, then their sum.
  */
 import { f32x4, i32, local, v128 } from "wasmati";

@@ -4,29 +4,20 @@
  * and multiplied number by number; the products are added up over all tiles of a segment of the batch, and what comes out
  * is transformed back once.
  *
- * Threads take segments, and of a segment some of the output channels (`add-segments.ts`). Groups of tiles are transformed
- * into scratch memory, which stays in the second-level cache, and of which what belongs to one number, (tile, channel),
- * stays in the first-level cache while it is multiplied.
+ * Threads take segments, and of a segment some of the output channels (`add-segments.ts`). Groups of rows of tiles are
+ * transformed into scratch memory, as many as stay in the second-level cache, and at least one; what of that belongs to one
+ * number, (tile, channel), is in the first-level cache while it is multiplied.
  */
 import { f32x4, i32, local, v128 } from "wasmati";
 import { type Emitter, type I32, scratchParts } from "../wasm/emitter.ts";
 import { eachSegment, GROUP_CHANNELS, type Segment, sumsOf } from "./add-segments.ts";
-import {
-  BLOCK_ROWS,
-  loadSums,
-  multiplyRun,
-  PANEL_BYTES,
-  PANEL_COLUMNS,
-  storeSums,
-  takeSums,
-  withColumns,
-} from "./block.ts";
+import { loadSums, multiplyRun, PANEL_BYTES, PANEL_COLUMNS, storeSums, takeSums, withColumns } from "./block.ts";
 import type { Conv2dWeightGradientAttributes } from "./conv2d-weight-gradient.ts";
-import { clearMemory, copyMemory } from "./convolution.ts";
+import { clearMemory, copyRows } from "./convolution.ts";
 import type { Filtering, Passes } from "./filtering.ts";
-import { deskBytes, oddLines, squareBytes, TRANSFORM_COST } from "./filtering-plan.ts";
+import { cheapest, deskBytes, oddLines, squareBytes } from "./filtering-plan.ts";
 import { squareTransform } from "./filtering-transforms.ts";
-import { elementsOf, type Op, type Operand, type TensorType } from "./op.ts";
+import type { Op, Operand, TensorType } from "./op.ts";
 import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
 import { NEIGHBOURS } from "./window.ts";
 import { winogradFiltering } from "./winograd.ts";
@@ -37,12 +28,13 @@ const SUMS_BYTES = 640 * 1024;
 
 /**
  * The filtering of a weight gradient: its outputs are the kernel's gradient, its taps a tile's gradients. None where it saves
- * no work. Of shapes alone, so that the order of sums is the same on every machine.
+ * no work against sums of a `share` of all products. Of shapes alone, so that the order of sums is the same on every machine.
  */
 export function gradientFiltering(
   { strides, dilation = NEIGHBOURS, kernelSize }: Conv2dWeightGradientAttributes,
   x: TensorType,
   dy: TensorType,
+  share = 1,
 ): Filtering | undefined {
   const [size, width] = kernelSize;
   const [rows, columns, outs] = dy.shape as [number, number, number];
@@ -52,17 +44,9 @@ export function gradientFiltering(
   // around the image alone, for its gradient is to be exactly zero.
   if (size !== width || (size !== 3 && size !== 5) || channels % 4 || outs % 4) return undefined;
   if (rows < size || columns < size) return undefined;
-  let best: Filtering | undefined;
-  let lowest = rows * columns * size * size * channels * outs;
-  for (const method of [4, 2].map((r) => winogradFiltering(size, r))) {
-    const tiles = Math.ceil(rows / method.r) * Math.ceil(columns / method.r);
-    const cost = tiles * method.rows * method.columns * (channels * outs + TRANSFORM_COST * (channels + outs));
-    if (cost < lowest) {
-      best = method;
-      lowest = cost;
-    }
-  }
-  return best;
+  const tilesOf = ({ r }: Filtering) => Math.ceil(rows / r) * Math.ceil(columns / r);
+  const methods = [4, 2].map((r) => winogradFiltering(size, r));
+  return cheapest(methods, tilesOf, { channels, outs, most: share * rows * columns * size * size * channels * outs });
 }
 
 /** As `sparseConv2dWeightGradient`: x (height, width, in), dy (height', width', out) → the sums of each segment. */
@@ -79,7 +63,7 @@ export const filteredConv2dWeightGradient: Op<Conv2dWeightGradientAttributes> = 
     const plan = planOf(attributes, x!, dy!);
     const base = e.scratch();
     for (const { at, bytes } of [plan.inputs, plan.gradients]) clearMemory(e.i32(i32.add(base, at)), bytes);
-    eachSegment(e, plan, (segment) => {
+    eachSegment(e, { ...plan, unitsPerThread: 1 }, (segment) => {
       const { from, to } = segment;
       const own = e.i32(e.address(sums!.address, [segment.index, plan.segmentBytes]));
       const channels = e.i32(i32.sub(to, from));
@@ -107,7 +91,7 @@ interface Strip {
 function planOf(attributes: Conv2dWeightGradientAttributes, x: TensorType, dy: TensorType) {
   const method = gradientFiltering(attributes, x, dy)!;
   const { kernelSize, padding } = attributes;
-  const [height, , channels] = x.shape as [number, number, number];
+  const channels = x.shape[2]!;
   const [rows, columns, outs] = dy.shape as [number, number, number];
   const sums = sumsOf([...kernelSize, channels, outs]);
   const products = method.rows * method.columns;
@@ -133,8 +117,6 @@ function planOf(attributes: Conv2dWeightGradientAttributes, x: TensorType, dy: T
     products,
     channels,
     outs,
-    height,
-    rows,
     top: padding[0],
     left: padding[2],
     segments: sums.segments,
@@ -208,8 +190,11 @@ function loadGroup(
   e.for(row, first, end, 1, () => {
     const sample = e.i32(i32.add(segment.first, i32.div_u(row, plan.tileRows)));
     const top = e.i32(i32.mul(i32.rem_u(row, plan.tileRows), method.r));
-    loadRows(e, { tensor: x, sample, top: e.i32(i32.sub(top, plan.top)), count: method.rows }, base, inputs, plan.left);
-    loadRows(e, { tensor: dy, sample, top, count: method.r }, base, gradients, 0);
+    const inputRows = { tensor: x, sample, top: e.i32(i32.sub(top, plan.top)), count: method.rows };
+    const inside = e.i32(i32.add(base, inputs.at + plan.left * inputBytes));
+    e.scope(() => copyRows(e, inputRows, inside, inputs.pitch));
+    const toStrip = e.i32(i32.add(base, gradients.at));
+    e.scope(() => copyRows(e, { tensor: dy, sample, top, count: method.r }, toStrip, gradients.pitch));
     const fromGradients = e.i32(e.address(gradients.at, [base, 1], [segment.from, 4]));
     e.scope(() => addGradients(e, plan, fromGradients, channels, totals));
     const fromInputs = e.i32(i32.add(base, inputs.at));
@@ -241,32 +226,6 @@ function transformOf(e: Emitter, plan: Plan, passes: Passes, base: I32) {
   };
 }
 
-/** Copies some rows of a sample to a strip, zeros in place of those that it does not have. */
-function loadRows(
-  e: Emitter,
-  { tensor, sample, top, count }: { tensor: Operand; sample: I32; top: I32; count: number },
-  base: I32,
-  { at, pitch }: Strip,
-  left: number,
-): void {
-  const [height, width, channels] = tensor.shape as [number, number, number];
-  const rowBytes = width * channels * 4;
-  const y = e.i32(top);
-  const from = e.i32(e.address(tensor.address, [sample, elementsOf(tensor.shape) * 4], [y, rowBytes]));
-  const to = e.i32(i32.add(base, at + left * channels * 4));
-  e.for(e.i32(), 0, count, 1, () => {
-    // A row above the first is, as an unsigned number, past the last.
-    e.if(
-      i32.lt_u(y, height),
-      () => copyMemory(from, to, rowBytes),
-      () => clearMemory(to, rowBytes),
-    );
-    local.set(y, i32.add(y, 1));
-    local.set(from, i32.add(from, rowBytes));
-    local.set(to, i32.add(to, pitch));
-  });
-}
-
 /** Adds a strip's gradients to the totals of their channels, of which there are so many bytes. */
 function addGradients(e: Emitter, { method, gradients, outs }: Plan, from: I32, channels: I32, totals: I32): void {
   const offset = e.i32();
@@ -292,7 +251,8 @@ function multiply(e: Emitter, plan: Plan, { base, channels, tiles }: Record<"bas
   const gradientsBytes = e.i32(i32.mul(tiles, outBytes));
   const panel = e.i32();
   const out = e.i32();
-  const rows = Array.from({ length: BLOCK_ROWS }, (_, r) => r);
+  // A part has its channels in groups of as many as a block has rows.
+  const rows = Array.from({ length: GROUP_CHANNELS }, (_, r) => r);
   const rowOffsets = rows.map((r) => r * inputBytes);
   const run = { rowOffsets: rows.map((r) => r * 4), aStep: outBytes, bStep: inputBytes };
   e.for(e.i32(), 0, plan.products, 1, () => {
@@ -300,14 +260,14 @@ function multiply(e: Emitter, plan: Plan, { base, channels, tiles }: Record<"bas
       withColumns(e, plan.channels, panel, (columns) => {
         const target = e.i32(e.address(0, [sums, 1], [panel, PANEL_BYTES]));
         const first = e.i32(gradients);
-        e.for(out, 0, channels, BLOCK_ROWS, () => {
-          const block = takeSums(e, BLOCK_ROWS, columns);
+        e.for(out, 0, channels, GROUP_CHANNELS, () => {
+          const block = takeSums(e, GROUP_CHANNELS, columns);
           loadSums(block, target, rowOffsets);
           const [a, end] = [e.i32(first), e.i32(i32.add(first, gradientsBytes))];
           multiplyRun(e, run, block, a, e.i32(e.address(0, [inputs, 1], [panel, PANEL_BYTES])), end);
           storeSums(e, block, target, rowOffsets, columns);
-          local.set(first, i32.add(first, BLOCK_ROWS * 4));
-          local.set(target, i32.add(target, BLOCK_ROWS * inputBytes));
+          local.set(first, i32.add(first, GROUP_CHANNELS * 4));
+          local.set(target, i32.add(target, GROUP_CHANNELS * inputBytes));
         });
       });
     });

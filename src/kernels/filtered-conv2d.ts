@@ -15,7 +15,7 @@ import { i32, local } from "wasmati";
 import type { Emitter, F32, I32 } from "../wasm/emitter.ts";
 import { BLOCK_ROWS, clearSums, finishSums, loadSums, multiplyRun, PANEL_BYTES, storeSums, takeSums } from "./block.ts";
 import { type Conv2dAttributes, conv2d, filteredImage } from "./conv2d.ts";
-import { clearMemory, copyMemory, storeMaximum } from "./convolution.ts";
+import { clearMemory, copyRows, storeMaximum } from "./convolution.ts";
 import type { Filtering } from "./filtering.ts";
 import { type Band, bandOf, eachTileRow, type Group, groupOf } from "./filtering-bands.ts";
 import {
@@ -171,23 +171,14 @@ function sampleOf(e: Emitter, { plan, x }: Stage, sample: I32): Inputs {
 
 /** Copies the rows of the input that a row of tiles needs, with zeros around. */
 function loadInputs(e: Emitter, { plan, method, layout, base, x }: Stage, sample: I32, tileRow: I32): Inputs {
-  const { size, channels, top, left } = plan;
-  const [height, width] = size;
-  const rowBytes = width * channels * 4;
-  const y = e.i32(i32.sub(i32.mul(tileRow, method.m[0]), top));
-  const from = e.i32(e.address(x.address, [sample, height * rowBytes], [y, rowBytes]));
-  const to = e.i32(i32.add(base, layout.inputs + left * channels * 4));
-  e.for(e.i32(), 0, method.input.size[0], 1, () => {
-    // A row above the first is, as an unsigned number, past the last.
-    e.if(
-      i32.lt_u(y, height),
-      () => copyMemory(from, to, rowBytes),
-      () => clearMemory(to, rowBytes),
-    );
-    local.set(y, i32.add(y, 1));
-    local.set(from, i32.add(from, rowBytes));
-    local.set(to, i32.add(to, layout.stripPitch));
-  });
+  const { channels, top, left } = plan;
+  const rows = {
+    tensor: x,
+    sample,
+    top: e.i32(i32.sub(i32.mul(tileRow, method.m[0]), top)),
+    count: method.input.size[0],
+  };
+  copyRows(e, rows, e.i32(i32.add(base, layout.inputs + left * channels * 4)), layout.stripPitch);
   return { at: e.i32(i32.add(base, layout.inputs)), pitch: layout.stripPitch };
 }
 

@@ -24,30 +24,39 @@ export interface FilteredConvolution extends FilteredImage {
 const GROUP_BYTES = 240 * 1024;
 
 /** Additions and multiplications that a tile costs in its transforms, for each input and each output channel. */
-export const TRANSFORM_COST = 6;
+const TRANSFORM_COST = 6;
 
 /** Bytes that a kernel may take when it is transformed for a whole image: it is read anew for each group. */
 const LARGEST_KERNEL = 8 * 2 ** 20;
 
 /**
  * The filtering that does a convolution of a square kernel with the fewest operations; none where the direct method
- * has no more. It depends on shapes alone: the order of sums must not depend on the machine.
+ * has no more, which does a `share` of all products. It depends on shapes alone: the order of sums must not depend on the
+ * machine.
  */
-export function bestFiltering(kernelShape: readonly number[], image: FilteredImage): Filtering | undefined {
+export function bestFiltering(kernelShape: readonly number[], image: FilteredImage, share = 1): Filtering | undefined {
   const [r, kernelWidth, channels, outs] = kernelShape as [number, number, number, number];
   // One channel takes the transforms of four: with 5x5 kernels up to twice as long as direct sums.
   if (r !== kernelWidth || (r !== 3 && r !== 5) || channels < 2) return undefined;
   const [height, width] = image.output;
   const whole = wholeFiltering(r, image);
   const isSmall = whole && whole.rows * whole.columns * channels * outs * 4 <= LARGEST_KERNEL;
+  const methods = [...(r === 5 ? [5, 4, 2] : [4, 2]).map((m) => winogradFiltering(m, r)), ...(isSmall ? [whole] : [])];
+  const tilesOf = ({ m }: Filtering) => Math.ceil(height / m[0]) * Math.ceil(width / m[1]);
+  return cheapest(methods, tilesOf, { channels, outs, most: share * height * width * r * r * channels * outs });
+}
+
+/** That of some methods with the fewest operations, where they are fewer than `most`. */
+export function cheapest(
+  methods: readonly Filtering[],
+  tilesOf: (method: Filtering) => number,
+  { channels, outs, most }: { channels: number; outs: number; most: number },
+): Filtering | undefined {
   let best: Filtering | undefined;
-  let lowest = height * width * r * r * channels * outs;
-  for (const method of [
-    ...(r === 5 ? [5, 4, 2] : [4, 2]).map((m) => winogradFiltering(m, r)),
-    ...(isSmall ? [whole] : []),
-  ]) {
-    const tiles = Math.ceil(height / method.m[0]) * Math.ceil(width / method.m[1]);
-    const cost = tiles * method.rows * method.columns * (channels * outs + TRANSFORM_COST * (channels + outs));
+  let lowest = most;
+  for (const method of methods) {
+    const products = tilesOf(method) * method.rows * method.columns;
+    const cost = products * (channels * outs + TRANSFORM_COST * (channels + outs));
     if (cost < lowest) {
       best = method;
       lowest = cost;

@@ -1,5 +1,5 @@
 /**
- * The core that a convolution of a sparse image and the input gradient behind ReLU or pooling share: for each sample what
+ * The core that a convolution of a sparse image and the input gradient behind ReLU or pooling, or with strides, share: for each sample what
  * is not zero becomes one list, and each pixel of the result gathers from it.
  *
  * The list has entries of (place of the weights, value), in the order of the source's rows and columns: those that reach

@@ -86,7 +86,8 @@ export function eachWindow(
 
 /**
  * The way back: adds to each pixel of the image what the windows that it is in give it. `body` is run for each position and
- * panel of channels, and what it returns for each pixel of the window, which gives the vectors of its channels.
+ * panel of channels, and what it returns for each pixel of the window, which gives the vectors of its channels, in locals
+ * that may be written.
  */
 export function addToPixels(
   e: Emitter,

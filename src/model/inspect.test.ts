@@ -1,6 +1,20 @@
 import { describe, expect, it } from "vitest";
 import { layers, NDArray, Sequential, UserError } from "../index.ts";
 
+/** Of which the gradients go through convolutions with the kernel turned, that are filtered. */
+const unpooled = () =>
+  new Sequential(
+    [
+      layers.input({ shape: [12, 12, 1] }),
+      layers.conv2d({ filters: 16, kernelSize: 3, padding: "same", activation: "tanh" }),
+      layers.conv2d({ filters: 16, kernelSize: 3, padding: "same", activation: "relu" }),
+      layers.flatten(),
+      layers.dense({ units: 9, activation: "relu" }),
+      layers.dense({ units: 3, activation: "softmax" }),
+    ],
+    { seed: 5 },
+  );
+
 const network = (padding: "same" | "valid") =>
   new Sequential(
     [
@@ -63,39 +77,50 @@ describe("layerOutputs", () => {
   });
 });
 
-describe("inputGradients", () => {
-  it.each(["same", "valid"] as const)("gives finite differences of the logits, padding %s", async (padding) => {
-    const model = network(padding);
-    const x = samples(2);
-    const outputs = [2, 0];
-    const gradients = await model.inputGradients(x, { outputs });
-    expect(gradients.shape).toEqual(x.shape);
-    // log(p) differs from the logit by what all classes share.
-    const logits = async (inputs: NDArray) => {
-      const before = model.layers.at(-2)!.name;
-      const features = (await model.layerOutputs(inputs, { layers: [before] })).get(before)!;
-      const [kernel, bias] = model.layers.at(-1)!.getWeights();
-      return outputs.map((output, sample) => {
-        let sum = bias!.data[output]!;
-        for (let i = 0; i < 9; i++) sum += features.data[sample * 9 + i]! * kernel!.data[i * 3 + output]!;
-        return sum;
-      });
+/** Holds the gradients of two samples to finite differences. */
+async function expectDifferences(model: Sequential): Promise<void> {
+  const x = samples(2);
+  const outputs = [2, 0];
+  const gradients = await model.inputGradients(x, { outputs });
+  expect(gradients.shape).toEqual(x.shape);
+  // log(p) differs from the logit by what all classes share.
+  const logits = async (inputs: NDArray) => {
+    const before = model.layers.at(-2)!.name;
+    const features = (await model.layerOutputs(inputs, { layers: [before] })).get(before)!;
+    const [kernel, bias] = model.layers.at(-1)!.getWeights();
+    return outputs.map((output, sample) => {
+      let sum = bias!.data[output]!;
+      for (let i = 0; i < 9; i++) sum += features.data[sample * 9 + i]! * kernel!.data[i * 3 + output]!;
+      return sum;
+    });
+  };
+  const step = 1 / 256;
+  for (const pixel of [0, 17, 60, 77, 130, 143]) {
+    const moved = async (by: number) => {
+      const data = Float32Array.from(x.data);
+      data[pixel]! += by;
+      data[144 + pixel]! += by;
+      return logits(new NDArray(data, x.shape));
     };
-    const step = 1 / 256;
-    for (const pixel of [0, 17, 60, 77, 130, 143]) {
-      const moved = async (by: number) => {
-        const data = Float32Array.from(x.data);
-        data[pixel]! += by;
-        data[144 + pixel]! += by;
-        return logits(new NDArray(data, x.shape));
-      };
-      const [above, below] = [await moved(step), await moved(-step)];
-      for (const sample of [0, 1]) {
-        const difference = (above[sample]! - below[sample]!) / (2 * step);
-        expect(gradients.data[sample * 144 + pixel]!).toBeCloseTo(difference, 2);
-      }
+    const [above, below] = [await moved(step), await moved(-step)];
+    for (const sample of [0, 1]) {
+      const difference = (above[sample]! - below[sample]!) / (2 * step);
+      expect(gradients.data[sample * 144 + pixel]!).toBeCloseTo(difference, 2);
     }
-    expect(gradients.data.some((value) => Math.abs(value) > 0.01)).toBe(true);
+  }
+  expect(gradients.data.some((value) => Math.abs(value) > 0.01)).toBe(true);
+}
+
+describe("inputGradients", () => {
+  it.each([
+    ["padding same", () => network("same")],
+    ["padding valid", () => network("valid")],
+    ["without pooling", unpooled],
+  ])("gives finite differences of the logits, %s", async (_, make) => {
+    const model = make();
+    await expectDifferences(model);
+    model.setWeights(model.getWeights().map((weight) => weight.divide(-1.5) as NDArray));
+    await expectDifferences(model);
   });
 
   it("refuses outputs that there are not", async () => {
