@@ -111,14 +111,17 @@ interface TraceEvent {
   readonly args: { readonly name?: string };
 }
 
-/** The tasks of the pages' main threads in a trace, in milliseconds; `busy` is not known where the trace began within. */
-function tasksOfMainThread(trace: Buffer): { busy: number | undefined; wall: number }[] {
+/**
+ * The tasks of the pages' main threads in a trace, in milliseconds. Where the trace has no own time, as for tasks of a
+ * microsecond and where it began within, `busy` is that of the wall's clock, which is no less.
+ */
+function tasksOfMainThread(trace: Buffer): { busy: number; wall: number }[] {
   const { traceEvents } = JSON.parse(trace.toString()) as { traceEvents: TraceEvent[] };
   const mains = traceEvents.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain");
   const isMain = ({ pid, tid }: TraceEvent) => mains.some((main) => main.pid === pid && main.tid === tid);
   return traceEvents
     .filter((event) => event.ph === "X" && event.name.endsWith("RunTask") && isMain(event))
-    .map(({ tdur, dur }) => ({ busy: tdur === undefined ? undefined : tdur / 1000, wall: dur! / 1000 }));
+    .map(({ tdur, dur }) => ({ busy: (tdur ?? dur!) / 1000, wall: dur! / 1000 }));
 }
 
 async function setUp(page: Visit): Promise<void> {
@@ -141,13 +144,12 @@ it(
     await reads(page, /^Trained for 1 epoch/);
     await page.settled();
     const tasks = tasksOfMainThread(await browser.stopTracing());
-    const busy = tasks.flatMap((task) => task.busy ?? []);
+    const busy = tasks.map((task) => task.busy);
     const longest = (times: number[]) => times.reduce((most, time) => Math.max(most, time), 0).toFixed(1);
     console.log(
       `main thread: ${tasks.length} tasks, of at most ${longest(busy)} ms of its own time` +
         ` (${longest(tasks.map(({ wall }) => wall))} ms with the times when others had the processor)`,
     );
-    expect(busy.length).toBeGreaterThan(tasks.length - 20);
     expect(busy.length).toBeGreaterThan(1000);
     const [, loss, , testLoss, testAccuracy] = await page.page.locator(".epochs tbody tr > *").allTextContents();
     expect(Number(loss)).toBeLessThan(0.4);
