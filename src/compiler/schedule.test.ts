@@ -1,7 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { recipeNetwork } from "../../test/helpers/networks.ts";
+import { networkOf, recipeNetwork } from "../../test/helpers/networks.ts";
 import type { Node, Op, Tensor } from "../kernels/op.ts";
+import { conv2d, dense, flatten } from "../layers/index.ts";
+import { categoricalCrossentropy } from "../losses.ts";
+import { adam } from "../optimizers/index.ts";
 import { ROUND } from "../wasm/barrier.ts";
 import { buildPrograms } from "./compile.ts";
 import { stateTensor } from "./graph.ts";
@@ -97,4 +100,27 @@ test("both gradients of the recipe's second convolution are in one round, and no
       for (const other of members.slice(0, i)) expect(depend(used, other, node)).toBe(false);
     }
   }
+});
+
+test("kernels are turned and transformed right before the convolution that needs them", () => {
+  const layers = [
+    conv2d({ filters: 16, kernelSize: 3, padding: "same", activation: "tanh" }),
+    conv2d({ filters: 16, kernelSize: 3, padding: "same", activation: "tanh" }),
+    conv2d({ filters: 16, kernelSize: 3, padding: "same", activation: "tanh" }),
+    flatten(),
+    dense({ units: 3, activation: "softmax" }),
+  ];
+  const { network } = networkOf({ input: [12, 12, 4], layers, loss: categoricalCrossentropy(), optimizer: adam() });
+  const rounds = schedule(buildPrograms(network).get("trainStep")!, [network.output]);
+  const roundOf = (tensor: Tensor) =>
+    rounds.findIndex((nodes) => nodes.some(({ outputs }) => outputs.includes(tensor)));
+  const filtered = rounds.flatMap((nodes, round) =>
+    nodes.filter(({ op }) => op.name === "filteredConv2d").map(({ inputs }) => ({ round, inputs })),
+  );
+  expect(filtered).toHaveLength(3 + 2);
+  for (const { round, inputs } of filtered) expect(roundOf(inputs[2]!)).toBe(round - 1);
+  // The two of gradients have their kernels turned.
+  const turned = filtered.filter(({ inputs }) => roundOf(inputs[1]!) >= 0);
+  expect(turned).toHaveLength(2);
+  for (const { round, inputs } of turned) expect(roundOf(inputs[1]!)).toBe(round - 2);
 });

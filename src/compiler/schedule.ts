@@ -18,8 +18,15 @@ export function viewOwners(nodes: readonly Node[]): Map<Tensor, Tensor> {
   return owners;
 }
 
+/** The memory that a node reads and writes, by the tensors that own it. */
+interface Access {
+  readonly read: readonly Tensor[];
+  readonly written: readonly Tensor[];
+}
+
 /**
- * Each node in the first round behind all that it depends on: what it reads, and what must be read before it writes.
+ * Each node in the first round behind all that it depends on: what it reads, and what must be read before it writes. But what
+ * is made of state alone, such as transforms of kernels, comes as late as it can: until then nothing has to hold it.
  *
  * @param persistent tensors that have a place of their own: a view that is one of them is a copy
  */
@@ -28,6 +35,7 @@ export function schedule(nodes: readonly Node[], persistent: Iterable<Tensor> = 
   const owners = viewOwners(nodes);
   const owner = (tensor: Tensor) => owners.get(tensor) ?? tensor;
   const rounds: Node[][] = [];
+  const accesses = new Map<Node, Access>();
   /** The first round that may read, or write, a tensor. */
   const readable = new Map<Tensor, number>();
   const writable = new Map<Tensor, number>();
@@ -40,6 +48,7 @@ export function schedule(nodes: readonly Node[], persistent: Iterable<Tensor> = 
     if (outputs.length + changed.length === 0) throw new InternalError(`${op.name} gives nothing and changes nothing`);
     const isFree = op.isView === true && !copies.has(outputs[0]!);
     const written = isFree ? [] : [...changed, ...outputs.map(owner)];
+    accesses.set(node, { read, written });
     let round = Math.max(
       0,
       ...[...inputs, ...read].map((tensor) => readable.get(tensor) ?? 0),
@@ -52,5 +61,36 @@ export function schedule(nodes: readonly Node[], persistent: Iterable<Tensor> = 
     // Nothing is computed, but what it is a view of must be known first.
     if (isFree) raise(readable, outputs[0]!, round);
   }
-  return rounds;
+  delay(rounds, accesses);
+  return rounds.filter((members) => members.length > 0);
+}
+
+/** Moves nodes that are made of state alone, and change none, to the last round before one that depends on them. */
+function delay(rounds: Node[][], accesses: ReadonlyMap<Node, Access>): void {
+  const roundOf = new Map(rounds.flatMap((members, round) => members.map((node) => [node, round] as const)));
+  const nodes = [...accesses.keys()];
+  const made = new Set<Tensor>();
+  const early = nodes.filter((node) => {
+    const { read, written } = accesses.get(node)!;
+    const isOfState = read.every((tensor) => !tensor.batched && !made.has(tensor));
+    const isEarly = isOfState && !node.op.isView && !written.some((tensor) => read.includes(tensor));
+    if (!isEarly) for (const tensor of written) made.add(tensor);
+    return isEarly;
+  });
+  for (const node of early.reverse()) {
+    const { read, written } = accesses.get(node)!;
+    const later = nodes.slice(nodes.indexOf(node) + 1).filter((other) => {
+      const next = accesses.get(other)!;
+      const reads = next.read.some((tensor) => written.includes(tensor));
+      return reads || next.written.some((tensor) => read.includes(tensor) || written.includes(tensor));
+    });
+    if (later.length === 0) continue;
+    const from = roundOf.get(node)!;
+    let to = Math.min(...later.map((other) => roundOf.get(other)!)) - 1;
+    while (to > from && rounds[to]!.length === ROUND.kernels) to--;
+    if (to <= from) continue;
+    rounds[from] = rounds[from]!.filter((member) => member !== node);
+    rounds[to]!.push(node);
+    roundOf.set(node, to);
+  }
 }
