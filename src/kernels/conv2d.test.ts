@@ -260,8 +260,11 @@ function segmentsOf(
   return { segments, count: type!.shape[0], added };
 }
 
-/** What filtered gradients may err by, for those of a root mean square of 1. Sums that are not filtered err by up to 1e-5. */
-const FILTERED = 2.5e-5;
+/**
+ * What filtered gradients may err by for those of a root mean square of 1: each, and in the mean square. It is most where one
+ * tile of 5x5 kernels is all there is, 3e-5 was seen; of many tiles 5e-6 and 1e-6 for 3x3, 2e-5 and 3e-6 for 5x5.
+ */
+const FILTERED = { each: 1e-4, mean: 2e-5 };
 
 const sizeOf = (values: ArrayLike<number>) =>
   Math.sqrt(Array.from(values, (value) => value ** 2).reduce((sum, square) => sum + square) / values.length);
@@ -277,7 +280,13 @@ function expectGradients(geometry: SparseGeometry, op = sparseConv2dWeightGradie
   const expected = runReference(reference).outputs;
   for (const outputs of [found, runKernel({ ...segments, relaxedSimd: false }).outputs]) {
     for (const [i, output] of runKernel(added(outputs)).outputs.entries()) {
-      expectClose(output, expected[i]!, op === filteredConv2dWeightGradient ? FILTERED * sizeOf(expected[i]!) : 2e-5);
+      if (op !== filteredConv2dWeightGradient) expectClose(output, expected[i]!, 2e-5);
+      else {
+        const size = sizeOf(expected[i]!);
+        expectClose(output, expected[i]!, FILTERED.each * size);
+        const errors = Array.from(output, (value, place) => value - expected[i]![place]!);
+        expect(sizeOf(errors)).toBeLessThanOrEqual(FILTERED.mean * size);
+      }
     }
   }
   for (const threads of [2, 3, 17]) {
