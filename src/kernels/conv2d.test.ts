@@ -307,7 +307,7 @@ test("sparseConv2dWeightGradient matches its reference", () => {
 const filterable = fc
   .record({
     batch: sizes(3),
-    size: fc.tuple(sizes(19), sizes(19)),
+    size: fc.tuple(sizes(15), sizes(15)),
     side: fc.constantFrom(3, 5),
     pads: fc.tuple(sizes(5), sizes(5), sizes(5), sizes(5)),
     channels: fc.constantFrom(4, 8, 12, 20),
@@ -335,20 +335,20 @@ const filterable = fc
 test("filteredConv2dWeightGradient matches its reference", () => {
   fc.assert(
     fc.property(filterable, (geometry) => expectGradients(geometry, filteredConv2dWeightGradient)),
-    { numRuns: 40 },
+    { numRuns: 15 },
   );
 });
 
 test("filteredConv2dWeightGradient of more sums than a part may have, and of more tiles than a group", () => {
   const padding: Padding = [1, 1, 1, 1];
-  const sized = (side: number, channels: number, outs: number) => {
+  const sized = (batch: number, side: number, channels: number, outs: number) => {
     const image = [side, side, channels];
     const output: [number, number] = [side, side];
     const strides: [number, number] = [1, 1];
-    return { batch: 3, strides, padding, image, weights: [3, 3, channels, outs], output, seed: 1, pool: false };
+    return { batch, strides, padding, image, weights: [3, 3, channels, outs], output, seed: 1, pool: false };
   };
-  expectGradients(sized(4, 132, 140), filteredConv2dWeightGradient);
-  expectGradients(sized(45, 8, 4), filteredConv2dWeightGradient);
+  expectGradients(sized(1, 4, 132, 140), filteredConv2dWeightGradient);
+  expectGradients(sized(3, 45, 8, 4), filteredConv2dWeightGradient);
 });
 
 test.each([
