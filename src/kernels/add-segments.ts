@@ -36,6 +36,13 @@ export function sumsOf([height, width, inputs, outs]: readonly number[]) {
   };
 }
 
+/** How the sums lie, in bytes: of a row of the kernel, of a channel, before those for the bias, and of all of a segment. */
+export function segmentBytesOf(kernel: readonly number[]) {
+  const { segments, runFloats, channelFloats, totals, segmentFloats } = sumsOf(kernel);
+  const [runBytes, channelBytes] = [runFloats * 4, channelFloats * 4];
+  return { segments, runBytes, channelBytes, totals: totals * 4, segmentBytes: segmentFloats * 4 };
+}
+
 /** Threads share the output channels of a segment by so many: the lanes of a vector. */
 export const GROUP_CHANNELS = 4;
 

@@ -7,6 +7,7 @@
  */
 import { f32x4, i32, local, v128 } from "wasmati";
 import type { Emitter, I32, V128 } from "../wasm/emitter.ts";
+import { withColumns } from "./block.ts";
 import { clearMemory } from "./convolution.ts";
 import { elementsOf, type Op, type Operand, type Shape } from "./op.ts";
 import { convolutionOutput, type Padding, windowSize } from "./window.ts";
@@ -127,7 +128,6 @@ export const depthwiseConv2dWeightGradient: Op<WeightGradientAttributes> = {
     const windows = windowsOf(attributes, x!.shape, dw!.shape, dy!.shape);
     const channels = x!.shape[2]!;
     const panels = Math.ceil(channels / PANEL);
-    const rest = channels % PANEL;
     const { from, to } = e.share(windows.window[0] * panels);
     const piece = e.i32();
     e.for(piece, from, to, 1, () => {
@@ -135,14 +135,7 @@ export const depthwiseConv2dWeightGradient: Op<WeightGradientAttributes> = {
       const panel = e.i32(i32.rem_u(piece, panels));
       const offset = e.i32(i32.mul(panel, PANEL * 4));
       const sum = (count: number) => sumRow(e, windows, { x: x!, dy: dy!, dw: dw!, row, offset }, count);
-      if (!rest) sum(PANEL);
-      else if (panels === 1) sum(rest);
-      else
-        e.if(
-          i32.lt_s(panel, panels - 1),
-          () => sum(PANEL),
-          () => sum(rest),
-        );
+      withColumns(e, channels, panel, sum, PANEL);
     });
   },
 };

@@ -10,13 +10,13 @@
  */
 import { f32x4, i32, local, v128 } from "wasmati";
 import { type Emitter, type I32, scratchParts } from "../wasm/emitter.ts";
-import { eachSegment, GROUP_CHANNELS, type Segment, sumsOf } from "./add-segments.ts";
+import { eachSegment, GROUP_CHANNELS, type Segment, segmentBytesOf } from "./add-segments.ts";
 import { loadSums, multiplyRun, PANEL_BYTES, PANEL_COLUMNS, storeSums, takeSums, withColumns } from "./block.ts";
 import type { Conv2dWeightGradientAttributes } from "./conv2d-weight-gradient.ts";
 import { clearMemory, copyRows } from "./convolution.ts";
 import type { Filtering, Passes } from "./filtering.ts";
 import { cheapest, deskBytes, oddLines, squareBytes } from "./filtering-plan.ts";
-import { squareTransform } from "./filtering-transforms.ts";
+import { squareTransform, type Workspace } from "./filtering-transforms.ts";
 import type { Op, Operand, TensorType } from "./op.ts";
 import { sparseConv2dWeightGradient } from "./sparse-conv2d-weight-gradient.ts";
 import { NEIGHBOURS } from "./window.ts";
@@ -93,7 +93,6 @@ function planOf(attributes: Conv2dWeightGradientAttributes, x: TensorType, dy: T
   const { kernelSize, padding } = attributes;
   const channels = x.shape[2]!;
   const [rows, columns, outs] = dy.shape as [number, number, number];
-  const sums = sumsOf([...kernelSize, channels, outs]);
   const products = method.rows * method.columns;
   const [tileRows, tileColumns] = [Math.ceil(rows / method.r), Math.ceil(columns / method.r)];
   const inputBytes = channels * 4;
@@ -119,13 +118,9 @@ function planOf(attributes: Conv2dWeightGradientAttributes, x: TensorType, dy: T
     outs,
     top: padding[0],
     left: padding[2],
-    segments: sums.segments,
     groups,
     leastParts,
-    segmentBytes: sums.segmentFloats * 4,
-    totals: sums.totals * 4,
-    runBytes: sums.runFloats * 4,
-    channelBytes: sums.channelFloats * 4,
+    ...segmentBytesOf([...kernelSize, channels, outs]),
     /** Rows of tiles of a sample and of a group; tiles in one. */
     tileRows,
     rowsAtOnce,
@@ -209,13 +204,17 @@ function loadGroup(
   });
 }
 
+const workspaceOf = (e: Emitter, { square, desk }: Plan, base: I32): Workspace => ({
+  square: e.i32(i32.add(base, square)),
+  desk: e.i32(i32.add(base, desk)),
+});
+
 /**
  * Gives what transforms a tile of so many bytes of channels, each vector of them, to its place among the tiles of each
  * product, which are `productBytes` apart.
  */
 function transformOf(e: Emitter, plan: Plan, passes: Passes, base: I32) {
-  const workspace = { square: e.i32(i32.add(base, plan.square)), desk: e.i32(i32.add(base, plan.desk)) };
-  const transform = squareTransform(e, plan.method, passes, workspace);
+  const transform = squareTransform(e, plan.method, passes, workspaceOf(e, plan, base));
   return (from: I32, to: I32, bytes: I32, fromRow: number, fromColumn: number, productBytes: number) => {
     const offset = e.i32();
     const [toRow, toColumn] = [plan.method.columns * productBytes, productBytes];
@@ -284,8 +283,8 @@ function transformBack(
   { base, from, to, own }: Record<"base" | "from" | "to" | "own", I32>,
 ): void {
   const { method, inputBytes, sumBytes } = plan;
-  const workspace = { square: e.i32(i32.add(base, plan.square)), desk: e.i32(i32.add(base, plan.desk)) };
-  const transform = squareTransform(e, { ...method, rows: method.m[0] }, method.output, workspace);
+  const shorter = { ...method, rows: method.m[0] };
+  const transform = squareTransform(e, shorter, method.output, workspaceOf(e, plan, base));
   const sums = e.i32(i32.add(base, plan.sums));
   const target = e.i32(e.address(0, [own, 1], [from, plan.channelBytes]));
   const offset = e.i32();

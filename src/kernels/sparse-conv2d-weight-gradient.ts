@@ -10,7 +10,7 @@
  */
 import { f32x4, i32, i32x4, local, v128 } from "wasmati";
 import { type Emitter, type I32, scratchParts, type V128 } from "../wasm/emitter.ts";
-import { eachSegment, GROUP_CHANNELS, sumsOf } from "./add-segments.ts";
+import { eachSegment, GROUP_CHANNELS, segmentBytesOf, sumsOf } from "./add-segments.ts";
 import { channelSum } from "./channel-sum.ts";
 import { type Conv2dWeightGradientAttributes, conv2dWeightGradient } from "./conv2d-weight-gradient.ts";
 import { clearMemory, copyInside, type PaddedImage, paddedBytes } from "./convolution.ts";
@@ -170,7 +170,6 @@ function planOf({ strides, padding, kernelSize }: Conv2dWeightGradientAttributes
   const [top, bottom, left, right] = padding;
   const image = { height: height + top + bottom, width: width + left + right, channels: inputs };
   const isPadded = padding.some((side) => side > 0);
-  const sums = sumsOf([...kernelSize, inputs, channels]);
   const imageBytes = paddedBytes(image) + 64;
   const positions = rows * columns;
   const joined = Math.min(JOINED_POSITIONS / positions, JOINED_BYTES / imageBytes);
@@ -195,11 +194,7 @@ function planOf({ strides, padding, kernelSize }: Conv2dWeightGradientAttributes
     distance,
     end,
     listStep,
-    runBytes: sums.runFloats * 4,
-    channelBytes: sums.channelFloats * 4,
-    totals: sums.totals * 4,
-    segmentBytes: sums.segmentFloats * 4,
-    segments: sums.segments,
+    ...segmentBytesOf([...kernelSize, inputs, channels]),
     images: take(samplesAtOnce * imageBytes),
     table: take(TABLE_BYTES),
     // A vector is read at the last place.
